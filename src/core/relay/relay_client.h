@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "core/client.h"
+#include "core/ws/ws_client.h"
+
+namespace aiot::relay {
+
+/// The Client for aiot:// and aiots://: reads and writes by the broker's REST, follows by its `/ws`.
+/// `aiot://HOST[:PORT]/UID/RESOURCE`, where `*` stands for one segment or a part of one.
+std::unique_ptr<Client> make_relay_client(EventLoop& loop, std::string token);
+
+}  // namespace aiot::relay

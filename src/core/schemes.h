@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/client.h"
+
+namespace aiot {
+
+/// What a client of any scheme may need beside the request.
+struct ClientOptions {
+  std::string token;  ///< bearer token for a broker; empty for none
+};
+
+/// Makes the client for `scheme`; the one table that knows every protocol. A library is initialised
+/// only when a client of its scheme is made. Errc::usage for a scheme that has none.
+Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& scheme,
+                                            const ClientOptions& options);
+
+}  // namespace aiot

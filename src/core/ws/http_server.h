@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/address.h"
+#include "core/base/completion.h"
+#include "core/base/time.h"
+
+namespace aiot {
+
+class EventLoop;
+
+namespace ws {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;  ///< names lower case
+
+struct HttpRequest {
+  std::string method;  ///< "GET" ...
+  std::string path;    ///< before '?', percent-encoded as sent
+  std::string query;   ///< after '?'
+  Headers headers;
+  std::string body;
+  SocketAddress peer;
+  /// The first header of that (lower-case) name; empty when absent.
+  [[nodiscard]] std::string_view header(std::string_view name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  /// The body; static content passes a view that outlives the server instead of copying.
+  std::string body;
+  std::optional<std::string_view> static_body;
+  Headers headers;  ///< further ones
+};
+
+/// Answers one HTTP request, now or later; dropped unanswered it answers 500. After the connection has gone
+/// it does nothing.
+class HttpResponder {
+ public:
+  class Impl;
+  explicit HttpResponder(std::shared_ptr<Impl> impl);
+  HttpResponder(HttpResponder&&) noexcept;
+  HttpResponder& operator=(HttpResponder&&) noexcept;
+  ~HttpResponder();
+  void reply(HttpResponse response);
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+/// One RFC 6455 server frame (FIN, unmasked) around `payload`, ready to be written to any number of
+/// connections.
+[[nodiscard]] std::string encode_text_frame(std::string_view payload);
+/// Appends the same to `out`: many frames fill one buffer and leave with one write.
+void append_text_frame(std::string& out, std::string_view payload);
+
+/// Where a connection takes its outgoing bytes from when the socket has room: the outbox of its session.
+class FrameSource {
+ public:
+  virtual ~FrameSource() = default;
+  /// Encoded frames to write now, empty for none; valid until the next call of peek or consume. The
+  /// connection asks again after consume, until the socket is full.
+  virtual std::string_view peek() = 0;
+  /// `bytes` of the last peek are on their way (the connection keeps what the socket did not take).
+  virtual void consume(std::size_t bytes) = 0;
+};
+
+/// A WebSocket connection, owned by the server; valid from WsSession's making until its closed().
+class WsConnection {
+ public:
+  virtual ~WsConnection() = default;
+  /// Queues one text message on the built-in queue. Without a bound: for replies and small talk.
+  virtual void send_text(std::string_view message) = 0;
+  /// From now on takes frames from `source` too, after the built-in queue; it must outlive the session.
+  virtual void set_source(FrameSource* source) = 0;
+  /// The source has something to write.
+  virtual void wake() = 0;
+  /// Starts the closing handshake (RFC 6455 section 7); `closed` follows.
+  virtual void close(std::uint16_t code, std::string_view reason) = 0;
+  /// Drops the connection without a handshake: for peers that do not read.
+  virtual void abort() = 0;
+  /// Stops and resumes reading from the socket: back-pressure on the sender.
+  virtual void pause_reading(bool paused) = 0;
+  [[nodiscard]] virtual std::size_t queued_bytes() const = 0;  ///< built-in queue
+  [[nodiscard]] virtual const SocketAddress& peer() const = 0;
+};
+
+/// The application's side of one WebSocket. The server destroys it after closed().
+class WsSession {
+ public:
+  virtual ~WsSession() = default;
+  /// The handshake is done; `connection` lives until closed() returns.
+  virtual void opened(WsConnection& connection) = 0;
+  /// One whole message. A message above the bound closes with 1009, invalid UTF-8 with 1007, before
+  /// this is called; a binary message is passed with `binary`.
+  virtual void received(std::string_view message, bool binary) = 0;
+  virtual void closed() = 0;
+};
+
+/// An upgrade request, before it is answered.
+struct UpgradeRequest {
+  std::string path;
+  std::string query;
+  Headers headers;
+  std::vector<std::string> subprotocols;  ///< as offered, in order; pyaiot's "token, TOKEN" whole
+  std::string origin;                     ///< empty when absent (not a browser)
+  SocketAddress peer;
+  [[nodiscard]] std::string_view header(std::string_view name) const;
+};
+
+/// Accept with a session and the subprotocol to name (empty for none), or refuse with a status.
+struct UpgradeDecision {
+  std::unique_ptr<WsSession> session;
+  std::string subprotocol;
+  int refuse_status = 404;
+  std::string refuse_reason = {};
+};
+
+struct HttpServerOptions {
+  SocketAddress listen;
+  std::size_t max_head = 8 * 1024;  ///< 431 beyond
+  Duration head_timeout = std::chrono::seconds(10);
+  std::size_t max_body = 1024 * 1024;                 ///< 413 beyond
+  std::size_t max_message = 1024 * 1024;              ///< WebSocket message, 1009 beyond
+  std::size_t max_connections = 16384;                ///< 503 beyond
+  Duration ping_interval = std::chrono::seconds(30);  ///< WebSocket ping; a peer silent for two is dropped
+};
+
+struct HttpServerCounters {
+  std::uint64_t connections = 0;  ///< open now
+  std::uint64_t accepted = 0;
+  std::uint64_t refused_heads = 0;  ///< malformed, too long or too slow
+  std::uint64_t refused_full = 0;
+};
+
+/// HTTP/1.1 and WebSocket on one port, on libwebsockets. Sockets get TCP_NODELAY. HEAD is GET without a
+/// body; the handler never sees an upgrade.
+class HttpServer {
+ public:
+  using RequestHandler = UniqueFunction<void(HttpRequest, HttpResponder)>;
+  using UpgradeHandler = UniqueFunction<UpgradeDecision(const UpgradeRequest&)>;
+  /// Errc::unreachable when the address is in use.
+  static Result<std::unique_ptr<HttpServer>> listen(EventLoop& loop, HttpServerOptions options,
+                                                    RequestHandler on_request, UpgradeHandler on_upgrade);
+  virtual ~HttpServer() = default;
+  [[nodiscard]] virtual SocketAddress bound() const = 0;
+  [[nodiscard]] virtual HttpServerCounters counters() const = 0;
+  /// Stops accepting and closes every connection (WebSockets with 1001); `done` once all are gone or
+  /// after `deadline`.
+  virtual void shut_down(Duration deadline, Completion<> done) = 0;
+};
+
+}  // namespace ws
+}  // namespace aiot

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/address.h"
+#include "core/base/completion.h"
+#include "core/base/time.h"
+
+namespace aiot {
+
+class EventLoop;
+
+namespace broker {
+
+struct Options {
+  SocketAddress listen;
+  std::string key_file;  ///< created (0600) when missing and listening on loopback
+  std::string state_dir;
+  std::vector<std::string> allow_origins;
+  std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
+  bool dashboard = true;
+};
+
+/// The broker: one port for dashboard, REST, /ws, /gw and metrics.
+class Broker {
+ public:
+  virtual ~Broker() = default;
+  static std::unique_ptr<Broker> make(EventLoop& loop, Options options);
+  virtual Result<void> start() = 0;
+  [[nodiscard]] virtual SocketAddress bound() const = 0;
+  /// Closes every session and the port; `done` within `deadline`.
+  virtual void stop(Duration deadline, Completion<> done) = 0;
+  virtual void reload() = 0;  ///< SIGHUP: keys again; a bad file is logged and the old keys stay
+};
+
+}  // namespace broker
+}  // namespace aiot

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/address.h"
+#include "core/base/completion.h"
+#include "core/base/time.h"
+
+namespace aiot {
+
+class EventLoop;
+
+namespace gateway {
+
+struct Options {
+  std::string name;                       ///< unique at the broker; default: the host's name
+  std::string site;                       ///< default: the name
+  std::optional<std::string> broker_url;  ///< none: no uplink (tests, benches)
+  std::string key_file;                   ///< pyaiot's INI key file
+  std::string token;                      ///< instead of a key file
+  std::string state_dir;                  ///< empty: nothing is kept across restarts
+  std::optional<SocketAddress> coap;      ///< UDP and TCP listener; none: off
+  Duration max_time = std::chrono::seconds(120);
+  std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time
+  std::vector<std::string> nodes;                              ///< --node coap://...
+  std::vector<std::string> allow;                              ///< CIDRs; empty: everyone
+};
+
+/// The gateway: node sources, policy, uplink, on one loop. Owns everything it starts.
+class Gateway {
+ public:
+  virtual ~Gateway() = default;
+  static std::unique_ptr<Gateway> make(EventLoop& loop, Options options);
+  /// Opens the listeners and starts dialling the broker. Errc::unreachable: an address in use; usage: a bad
+  /// key file.
+  virtual Result<void> start() = 0;
+  /// "coap" and "coap+tcp" with their bound addresses.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, SocketAddress>> listeners() const = 0;
+  /// Says good-bye to the broker, saves the node table; `done` within `deadline`.
+  virtual void stop(Duration deadline, Completion<> done) = 0;
+};
+
+}  // namespace gateway
+}  // namespace aiot
