@@ -1,0 +1,70 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cli/settings.h"
+#include "core/base/result.h"
+
+namespace aiot {
+class Client;
+class EventLoop;
+}  // namespace aiot
+
+namespace aiot::cli {
+
+class Config;
+class Output;
+
+/// What a running command has at hand. Nothing in it is made before it is asked for, so that a command
+/// pays only for what it uses.
+class Context {
+ public:
+  Context(Settings settings, std::unique_ptr<Config> config);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  /// `--json` or its equals.
+  [[nodiscard]] bool json() const { return settings_.output == OutputFormat::json; }
+  [[nodiscard]] const Config& config() const { return *config_; }
+
+  /// Standard output.
+  Output& output();
+  /// The process's loop.
+  EventLoop& loop();
+  /// The client for `scheme`, one a scheme, made at the first call. Errc::usage for a scheme without one.
+  Result<Client*> client(const std::string& scheme);
+
+  /// Reports `error` on stderr, as one sentence or one JSON object, and returns its exit status.
+  int fail(const Error& error, std::string_view uri = {});
+  /// Says something that is not a result on stderr; not with --quiet.
+  void note(std::string_view sentence);
+
+  /// The URL of --broker, AIOT_BROKER or the configuration, a name of `[brokers.NAME]` replaced by its
+  /// URL; empty when none was given. Errc::usage for a name that is not there.
+  Result<std::string> broker_url();
+  /// The token for that broker: --token-file, AIOT_TOKEN, the configuration's token-file; empty for none.
+  /// Errc::internal when the file cannot be read.
+  Result<std::string> broker_token();
+
+  /// Destroys clients and loop, in that order. What the loop still holds is closed.
+  void close();
+
+  /// The signal that ended the command, 0 for none: main ends the process by it.
+  [[nodiscard]] int signal() const { return signal_; }
+  void set_signal(int signal) { signal_ = signal; }
+
+ private:
+  Settings settings_;
+  std::unique_ptr<Config> config_;
+  std::unique_ptr<Output> output_;
+  std::unique_ptr<EventLoop> loop_;
+  std::map<std::string, std::shared_ptr<Client>> clients_;
+  int signal_ = 0;
+};
+
+}  // namespace aiot::cli
