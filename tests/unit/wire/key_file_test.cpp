@@ -1,0 +1,96 @@
+#include "daemon/wire/key_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using namespace aiot;
+using namespace aiot::wire;
+
+namespace {
+
+struct Folder {
+  std::filesystem::path path;
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "aiot-keys-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  [[nodiscard]] std::string file(const std::string& name, const std::string& content) const {
+    std::ofstream(path / name, std::ios::binary) << content;
+    return (path / name).string();
+  }
+};
+
+const std::string kKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+}  // namespace
+
+TEST_CASE("a key file as pyaiot writes it is read") {
+  Folder folder;
+  const auto keys = read_key_file(folder.file(
+      "keys",
+      "# made by hand\r\n[other]\nsecret = no\n[keys]\nSecret=abc=d;e\n\n; note\nprivate: " + kKey + "\n"));
+  REQUIRE(keys);
+  CHECK(keys->secret == "abc=d;e");
+  CHECK(keys->private_key == kKey);
+}
+
+TEST_CASE("what is wrong in a key file is named with its line") {
+  Folder folder;
+  const auto message = [&](const std::string& content) {
+    const auto keys = read_key_file(folder.file("keys", content));
+    REQUIRE_FALSE(keys);
+    CHECK(keys.error().code == Errc::usage);
+    return keys.error().message;
+  };
+  CHECK_THAT(message(""), Catch::Contains("no 'secret'"));
+  CHECK_THAT(message("[keys]\nsecret=a\n"), Catch::Contains("no 'private'"));
+  CHECK_THAT(message("[keys]\nnonsense\n"), Catch::Contains(":2:"));
+  CHECK_THAT(message("[keys\n"), Catch::Contains(":1:"));
+  CHECK_THAT(message("[keys]\nsecret=a\nprivate=abc\n"), Catch::Contains(":3:"));
+  CHECK_THAT(message(std::string(100'000, 'x')), Catch::Contains("too long"));
+  CHECK(read_key_file(folder.path.string()).error().code == Errc::usage);
+  CHECK(read_key_file((folder.path / "none").string()).error().code == Errc::internal);
+}
+
+TEST_CASE("a key file is made private, whole and never over another") {
+  Folder folder;
+  const std::string path = (folder.path / "deep" / "keys").string();
+  const auto made = create_key_file(path);
+  REQUIRE(made);
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  const auto read = read_key_file(path);
+  REQUIRE(read);
+  CHECK(read->secret == made->secret);
+  CHECK(read->private_key == made->private_key);
+  CHECK(create_key_file(path).error().code == Errc::usage);
+  CHECK(read_key_file(path)->secret == made->secret);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path / "deep"), {}) == 1);
+}
+
+TEST_CASE("a token admits whom it was made for") {
+  const Keys keys{"abcdefghijklmnopqrstuvwxyz012345", kKey};
+  const auto pyaiot = pyaiot_token(keys, WallTime{});
+  REQUIRE(pyaiot);
+  CHECK(pyaiot->size() == 140);
+  CHECK(*check_token(keys, *pyaiot) == "");
+  CHECK(*check_token(keys, *gateway_token(keys, "paris", WallTime{})) == "paris");
+
+  const Keys other_secret{"abcdefghijklmnopqrstuvwxyz012346", kKey};
+  const Keys longer{keys.secret + "x", kKey};
+  for (const Keys& stranger : {other_secret, longer}) {
+    const auto refused = check_token(keys, *pyaiot_token(stranger, WallTime{}));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::unauthorized);
+  }
+  CHECK(check_token(keys, "").error().code == Errc::unauthorized);
+  CHECK(gateway_token(keys, "", WallTime{}).error().code == Errc::usage);
+  CHECK(gateway_token(keys, "a\nb", WallTime{}).error().code == Errc::usage);
+}
