@@ -5,18 +5,18 @@
 
 namespace aiot::broker {
 
-/// One file of the dashboard, embedded in the binary; every view is of static storage.
+/// One file of the dashboard, embedded in the binary; all views outlive the process's main.
 struct Asset {
-  std::string_view path;          ///< "/index.html", "/assets/index-1a2b.js"
-  std::string_view content_type;  ///< with charset where it is text
-  std::string_view etag;          ///< quoted, strong
-  std::string_view body;
-  std::string_view gzip;   ///< the body compressed, empty where that saves nothing
-  bool immutable = false;  ///< the name holds a hash of the content: may be cached for ever
+  std::string_view path;          ///< as requested: "/", "/assets/index-1a2b3c.js"
+  std::string_view content_type;  ///< "text/html; charset=utf-8"
+  std::string_view body;          ///< uncompressed
+  std::string_view etag;          ///< quoted, strong: "\"1a2b3c\""
+  bool immutable = false;         ///< its name changes with its content: cached for a year
+  std::string_view gzip = {};     ///< the body compressed; empty when that saves nothing
 };
 
-/// Every file of the dashboard, "/index.html" among them; empty in a build without it (AIOT_DASHBOARD=OFF).
-/// Defined by the file that web/embed.mjs generates, or by no_dashboard.cpp.
+/// Every file, sorted by path. Generated from web/dist (target aiot_dashboard, web/CMakeLists.txt); built with
+/// AIOT_DASHBOARD=OFF it is one page that says so.
 [[nodiscard]] std::span<const Asset> dashboard_assets();
 
 }  // namespace aiot::broker
