@@ -24,7 +24,7 @@ void present_value(nlohmann::ordered_json& object, std::string_view bytes,
 /// kMaxJsonDepth.
 [[nodiscard]] Result<nlohmann::json> parse_json(std::string_view text);
 /// CBOR (RFC 8949) to JSON: byte strings become base64url (section 6.1), tags are dropped, map keys that
-/// are not text are written as JSON text.
+/// are not text are written as JSON text, and a map or array as a key is an error.
 [[nodiscard]] Result<nlohmann::json> parse_cbor(std::string_view bytes);
 [[nodiscard]] std::string format_cbor(const nlohmann::json& value);
 
