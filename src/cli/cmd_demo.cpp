@@ -1,24 +1,245 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
-#include "cli/runner.h"
+#include "core/base/text.h"
+#include "core/loop/event_loop.h"
+#include "daemon/broker/broker.h"
+#include "daemon/gateway/gateway.h"
+#include "daemon/service.h"
+#include "daemon/simulator/simulator.h"
+#include "daemon/wire/key_file.h"
 
 namespace aiot::cli {
 
 namespace {
 
+namespace fs = std::filesystem;
+
+/// A folder that goes with the object.
+class TemporaryFolder {
+ public:
+  static Result<TemporaryFolder> make() {
+    std::error_code error;
+    auto pattern = (fs::temp_directory_path(error) / "aiot-demo-XXXXXX").string();
+    if (error)
+      return make_error(Errc::internal, "there is no folder for temporary files: " + error.message());
+    if (::mkdtemp(pattern.data()) == nullptr) return errno_error("making the folder " + pattern, errno);
+    return TemporaryFolder(pattern);
+  }
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+/// `word` as a shell reads it back.
+std::string shell_word(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("_-./:@%+=,", c);
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+/// What to type for this very program: "aiot" when the shell finds it so, else its path.
+std::string own_command() {
+  std::error_code error;
+  const auto self = fs::read_symlink("/proc/self/exe", error);
+  if (error) return "aiot";
+  const auto* path = ::getenv("PATH");
+  for (const auto folder : text::split(path == nullptr ? "" : path, ':')) {
+    if (fs::equivalent(fs::path(folder) / "aiot", self, error) && !error) return "aiot";
+  }
+  const auto relative = self.lexically_relative(fs::current_path(error));
+  if (!error && !relative.empty() && relative.begin()->string() != "..") {
+    return shell_word((fs::path(".") / relative).string());
+  }
+  return shell_word(self.string());
+}
+
 class DemoCommand final : public Command {
  public:
   [[nodiscard]] CommandHelp help() const override {
-    return {"", "Runs the whole system with a few virtual nodes.", {}, {}};
+    return {
+        "",
+        "Runs the whole system in one process, as a first look: a broker with its dashboard, a gateway and "
+        "a\n"
+        "few virtual CoAP nodes that post to it. Prints the dashboard's address and commands to try.\n"
+        "\n"
+        "All listens on loopback, on free ports unless --listen says otherwise; its state is in a temporary\n"
+        "folder that is removed at the end. Ctrl-C stops it, with status 0.",
+        {{"aiot demo", "start it, then open the address that it prints"},
+         {"aiot demo --listen 127.0.0.1:8000 --nodes 100", "on a known port, with more nodes"}},
+        {"aiot-simulate(1)", "aiot-serve-broker(1)", "aiot-serve-gateway(1)"}};
   }
-  void configure(CLI::App& /*app*/) override {}
+
+  void configure(CLI::App& app) override {
+    add_address(app, "--listen", listen_, "where the broker listens (default: loopback, a free port)", 8000,
+                false);
+    add_number(app, "--nodes", nodes_wanted_, "how many virtual nodes (default 4)", 1, 10000);
+    add_duration(app, "--interval", interval_, "time between two posts of a node (default 2s)");
+    add_duration(app, "--for", for_, "stop after this time");
+  }
+
   int run(Context& context) override {
-    return context.fail(make_error(Errc::usage, "the demo is not built"));
+    auto folder = TemporaryFolder::make();
+    if (!folder) return context.fail(folder.error());
+    if (const auto started = start(context.loop(), folder->path()); !started) {
+      const auto status = context.fail(started.error());
+      tear_down();
+      return status;
+    }
+    tell(context);
+    std::unique_ptr<Timer> ending;
+    if (for_) {
+      ending = context.loop().make_timer([] { ::kill(::getpid(), SIGTERM); });
+      ending->start(*for_);
+    }
+    Service service{context.loop(),
+                    [this](Duration deadline, Completion<> done) { stop(deadline, std::move(done)); },
+                    nullptr};
+    const auto status = service.run("demo", {{"http", broker_->bound().text()}, {"coap", coap_.text()}});
+    ending.reset();
+    tear_down();
+    return status;
   }
+
+ private:
+  Result<void> start(EventLoop& loop, const std::string& folder) {
+    const auto key_file = folder + "/keys";
+    if (auto keys = wire::create_key_file(key_file); !keys) return std::move(keys).error();
+
+    broker::Options broker;
+    broker.listen = listen_.value_or(*SocketAddress::parse("127.0.0.1:0"));
+    broker.key_file = key_file;
+    broker.state_dir = folder + "/broker";
+    broker_ = broker::Broker::make(loop, broker);
+    if (auto started = broker_->start(); !started) return started;
+
+    gateway::Options gateway;
+    gateway.name = "demo";
+    gateway.site = "demo";
+    gateway.broker_url = broker_url();
+    gateway.key_file = key_file;
+    gateway.state_dir = folder + "/gateway";
+    gateway.coap = *SocketAddress::parse("127.0.0.1:0");
+    gateway_ = gateway::Gateway::make(loop, gateway);
+    if (auto started = gateway_->start(); !started) return started;
+    for (const auto& [name, address] : gateway_->listeners()) {
+      if (name == "coap") coap_ = address;
+    }
+    return start_nodes(loop);
+  }
+
+  /// Another demo may have the first addresses: each tries its own thousand.
+  Result<void> start_nodes(EventLoop& loop) {
+    simulator::CoapOptions options;
+    options.gateway = coap_;
+    options.nodes = nodes_wanted_;
+    options.interval = interval_;
+    options.resources = {"name", "board", "temperature", "pressure", "humidity", "led", "imu"};
+    constexpr int kTries = 16;
+    for (int i = 0; i < kTries; ++i) {
+      options.base_address = fmt::format("127.{}.0.1", 80 + i);
+      nodes_ = simulator::CoapNodes::make(loop, options);
+      auto started = nodes_->start();
+      if (started) {
+        first_node_ = options.base_address;
+        return {};
+      }
+      nodes_.reset();
+      if (started.error().code != Errc::unreachable || i == kTries - 1) return started;
+    }
+    return {};
+  }
+
+  /// Where a client on this machine reaches the broker.
+  [[nodiscard]] std::string authority() const {
+    auto bound = broker_->bound();
+    if (!bound.is_any()) return fmt::format("{}:{}", bound.uri_host(), bound.port());
+    return fmt::format("{}:{}", bound.family() == AF_INET6 ? "[::1]" : "127.0.0.1", bound.port());
+  }
+  [[nodiscard]] std::string broker_url() const { return "ws://" + authority(); }
+
+  void tell(Context& context) const {
+    const auto url = broker_url();
+    const auto page = "http://" + authority() + "/";
+    if (context.json()) {
+      fmt::print("{{\"event\":\"ready\",\"dashboard\":{},\"broker\":{},\"gateway\":{},\"node\":{}}}\n",
+                 text::json_string(page), text::json_string(url), text::json_string("coap://" + coap_.text()),
+                 text::json_string("coap://" + first_node_));
+    } else {
+      const auto aiot = own_command();
+      fmt::print(
+          "A broker, a gateway and {0} simulated node{1} are running.\n"
+          "\n"
+          "  Dashboard   {2}\n"
+          "\n"
+          "Try, in another shell:\n"
+          "\n"
+          "  {3} --broker {4} nodes\n"
+          "  {3} --broker {4} get sim-0/temperature\n"
+          "  {3} --broker {4} put sim-0/led 1\n"
+          "  {3} --broker {4} observe '*/temperature'\n"
+          "  {3} discover coap://{5}\n"
+          "  {3} --json get coap://{5}/temperature\n"
+          "\n"
+          "Ctrl-C stops it.\n",
+          nodes_wanted_, nodes_wanted_ == 1 ? "" : "s", page, aiot, url, first_node_);
+    }
+    std::fflush(stdout);
+  }
+
+  /// The nodes fall silent, the gateway says good-bye, then the broker goes.
+  void stop(Duration deadline, Completion<> done) {
+    nodes_.reset();
+    gateway_->stop(deadline / 2, [this, deadline, done = std::move(done)](Result<> /*stopped*/) mutable {
+      broker_->stop(deadline / 2, std::move(done));
+    });
+  }
+
+  void tear_down() {
+    nodes_.reset();
+    gateway_.reset();
+    broker_.reset();
+  }
+
+  std::optional<SocketAddress> listen_;
+  std::size_t nodes_wanted_ = 4;
+  Duration interval_ = std::chrono::seconds(2);
+  std::optional<Duration> for_;
+  std::unique_ptr<broker::Broker> broker_;
+  std::unique_ptr<gateway::Gateway> gateway_;
+  std::unique_ptr<simulator::CoapNodes> nodes_;
+  SocketAddress coap_;
+  std::string first_node_;
 };
 
 }  // namespace

@@ -1,27 +1,202 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/runner.h"
+#include "core/base/text.h"
+#include "daemon/simulator/simulator.h"
 
 namespace aiot::cli {
 
 namespace {
 
+constexpr std::uint16_t kCoapPort = 5683;
+/// How often is looked whether all nodes have joined.
+constexpr Duration kWatchJoin = std::chrono::milliseconds(20);
+
+struct HostPort {
+  std::string host;
+  std::uint16_t port = kCoapPort;
+};
+
+/// "name", "name:port", "192.0.2.1:5683", "[::1]:5683", "::1".
+Result<HostPort> parse_host_port(std::string_view text) {
+  const auto bad = [&] {
+    return make_error(Errc::usage, fmt::format("--gateway: \"{}\" is not HOST:PORT", text));
+  };
+  HostPort result;
+  std::string_view port;
+  if (!text.empty() && text.front() == '[') {
+    const auto close = text.find(']');
+    if (close == std::string_view::npos) return bad();
+    result.host = text.substr(1, close - 1);
+    const auto rest = text.substr(close + 1);
+    if (!rest.empty() && rest.front() != ':') return bad();
+    port = rest.empty() ? rest : rest.substr(1);
+    if (!rest.empty() && port.empty()) return bad();
+  } else if (std::count(text.begin(), text.end(), ':') == 1) {
+    result.host = text.substr(0, text.find(':'));
+    port = text.substr(text.find(':') + 1);
+    if (port.empty()) return bad();
+  } else {
+    result.host = text;
+  }
+  if (result.host.empty()) return bad();
+  if (!port.empty()) {
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
+    if (error != std::errc() || end != port.data() + port.size() || result.port == 0) return bad();
+  }
+  return result;
+}
+
+std::string summary_of(const simulator::Counters& counters) {
+  return fmt::format(
+      "joined {}, alives {}, posts {} (acknowledged {}, refused {}, unanswered {}, skipped {}, repeated {}), "
+      "requests served {}, writes {}, malformed {}, not sent {}",
+      counters.joined, counters.alives_sent, counters.posts_sent, counters.posts_acknowledged,
+      counters.posts_refused, counters.posts_unanswered, counters.posts_skipped, counters.retransmissions,
+      counters.requests_served, counters.writes, counters.malformed, counters.send_failures);
+}
+
 class SimulateCommand final : public Command {
  public:
   [[nodiscard]] CommandHelp help() const override {
-    return {"PROTOCOL", "Runs virtual nodes that speak a protocol as real ones do.", {}, {}};
+    return {
+        "PROTOCOL",
+        "Runs virtual nodes that speak PROTOCOL (coap) as real ones do: each says alive to the gateway at "
+        "its\n"
+        "start and every 30 seconds, posts one changing value each interval, and answers requests on a CoAP\n"
+        "server of its own: /.well-known/core, a GET of each resource, a PUT of led. Their uids are sim-0,\n"
+        "sim-1 and so on.\n"
+        "\n"
+        "Each node has a loopback address of its own, counted from --base, and port 5683 there, so that\n"
+        "thousands run on one machine. Known resources are name, os, board, vendor, version, temperature,\n"
+        "pressure, humidity, illuminance, light, battery, noise, co2, led, imu and position; any other name "
+        "is\n"
+        "a number that changes.\n"
+        "\n"
+        "It runs until it is stopped or for --for, and says on standard error when all nodes have joined "
+        "and,\n"
+        "at the end, what was sent and answered. With --for, status 4 means that no node was answered, and "
+        "8\n"
+        "that some were not.",
+        {{"aiot simulate coap --nodes 10", "ten nodes at the gateway on this machine"},
+         {"aiot simulate coap --nodes 10000 --interval 1m --resources name,temperature,led --for 10m",
+          "a load that ends"}},
+        {"aiot-demo(1)", "aiot-serve-gateway(1)"}};
   }
-  void configure(CLI::App& app) override { add_argument(app, "PROTOCOL", protocol_, "coap", true); }
+
+  void configure(CLI::App& app) override {
+    add_argument(app, "PROTOCOL", protocol_, "what the nodes speak: coap", true);
+    add_text(app, "--gateway", gateway_, "the gateway's CoAP listener (default 127.0.0.1:5683)", "HOST:PORT");
+    add_number(app, "--nodes", options_.nodes, "how many nodes (default 1)", 1, simulator::kMaxNodes);
+    add_number(app, "--first", options_.first, "number of the first node's uid (default 0)", 0,
+               1'000'000'000);
+    add_duration(app, "--interval", options_.interval,
+                 "time between two posts of a node (default 5s); 0: none");
+    add_text(app, "--resources", resources_, "resources of each node (default name,temperature,pressure,led)",
+             "NAME,...");
+    add_duration(app, "--for", for_, "stop after this time");
+    add_text(app, "--base", options_.base_address, "address of the first node (default 127.1.0.1)",
+             "ADDRESS");
+    add_flag(app, "--confirmable", options_.confirmable,
+             "posts are confirmable and repeated until acknowledged");
+    add_flag(app, "--boot-reset", options_.boot_reset, "nodes say reset at their start, as after a boot");
+  }
+
   int run(Context& context) override {
-    return context.fail(make_error(Errc::usage, "no protocol can be simulated yet"));
+    if (protocol_ != "coap") {
+      return context.fail(
+          make_error(Errc::usage, fmt::format("\"{}\" cannot be simulated; what can is: coap", protocol_)));
+    }
+    const auto gateway = parse_host_port(gateway_);
+    if (!gateway) return context.fail(gateway.error());
+    options_.resources.clear();
+    for (const auto name : text::split(resources_, ',')) options_.resources.emplace_back(text::trim(name));
+
+    Runner runner(context);
+    auto& loop = context.loop();
+    auto resolving =
+        loop.resolve(gateway->host, gateway->port, [&](Result<std::vector<SocketAddress>> found) {
+          if (!found) return runner.finish(context.fail(found.error()));
+          if (const auto status = start(context, runner, *found)) runner.finish(*status);
+        });
+    auto status = runner.run();
+    resolving.cancel();
+    ending_.reset();
+    watching_.reset();
+    if (nodes_) {
+      const auto counters = nodes_->counters();
+      nodes_.reset();
+      context.note(summary_of(counters));
+      if (ran_out_) status = verdict(context, counters);
+    }
+    return status;
   }
 
  private:
+  /// Opens the nodes; an exit status when that failed.
+  std::optional<int> start(Context& context, Runner& runner, const std::vector<SocketAddress>& found) {
+    // The gateway's address of the nodes' own family, if it has one; else the simulator says what is wrong.
+    const bool six = options_.base_address.find(':') != std::string::npos;
+    const auto fits = [&](const SocketAddress& address) { return (address.family() == AF_INET6) == six; };
+    const auto fitting = std::find_if(found.begin(), found.end(), fits);
+    options_.gateway = fitting != found.end() ? *fitting : found.front();
+
+    auto& loop = context.loop();
+    const auto begin = loop.now();
+    nodes_ = simulator::CoapNodes::make(loop, options_);
+    if (const auto started = nodes_->start(); !started) {
+      nodes_.reset();
+      return context.fail(started.error());
+    }
+    context.note(fmt::format("ready: {} node{} from {} (sim-{} ...) for the gateway at {}", options_.nodes,
+                             options_.nodes == 1 ? "" : "s", options_.base_address, options_.first,
+                             options_.gateway.text()));
+    watching_ = loop.make_timer([this, &context, &loop, begin] {
+      if (nodes_->counters().joined < options_.nodes) return watching_->start(kWatchJoin);
+      context.note(fmt::format("all {} nodes joined after {} ms", options_.nodes,
+                               (loop.now() - begin) / std::chrono::milliseconds(1)));
+    });
+    watching_->start(kWatchJoin);
+    if (for_) {
+      ending_ = loop.make_timer([this, &runner] {
+        ran_out_ = true;
+        runner.finish(kDone);
+      });
+      ending_->start(*for_);
+    }
+    return std::nullopt;
+  }
+
+  int verdict(Context& context, const simulator::Counters& counters) const {
+    if (counters.joined >= options_.nodes) return kDone;
+    if (counters.joined == 0) {
+      return context.fail(make_error(
+          Errc::timeout, fmt::format("no node was answered by the gateway at {}", options_.gateway.text())));
+    }
+    return context.fail(
+        make_error(Errc::partial,
+                   fmt::format("{} of {} nodes were not answered by the gateway at {}",
+                               options_.nodes - counters.joined, options_.nodes, options_.gateway.text())));
+  }
+
   std::string protocol_;
+  std::string gateway_ = "127.0.0.1:5683";
+  std::string resources_ = "name,temperature,pressure,led";
+  std::optional<Duration> for_;
+  simulator::CoapOptions options_;
+  std::unique_ptr<simulator::CoapNodes> nodes_;
+  std::unique_ptr<Timer> watching_;
+  std::unique_ptr<Timer> ending_;
+  bool ran_out_ = false;
 };
 
 }  // namespace
