@@ -15,9 +15,8 @@
 namespace aiot::coap {
 namespace {
 
-/// libcoap's own limit of events a turn is 10; more than a context of ours ever has ready at once is
-/// pointless.
-constexpr int kEvents = 16;
+/// Events taken in one turn; libcoap's own loop takes 10.
+constexpr int kEvents = 64;
 constexpr int kMaxDatagramsPerTurn = 256;
 constexpr unsigned kProbeEvery = 16;
 
@@ -49,6 +48,9 @@ class Context::Core : public std::enable_shared_from_this<Core> {
   void on_malformed();
   [[nodiscard]] bool wants_name() const { return naming_; }
   void on_named(std::string_view peer);
+  void on_refused(std::string_view peer) {
+    if (options_.notices.refused) options_.notices.refused(peer);
+  }
 
  private:
   void process();
@@ -75,8 +77,16 @@ thread_local Context::Core* processing = nullptr;
 
 int quiet_level() { return log::enabled(log::Level::debug) ? LOG_DEBUG : LOG_WARNING; }
 
-/// libcoap's log. Three things are told nowhere else: that a socket had no datagram left, that a datagram was
-/// malformed, and (when asked for) to whom the reset that follows went.
+/// The peer in libcoap's text of a session, "192.0.2.1:5683 <-> 192.0.2.7:49152 (if1) UDP"; empty for none.
+std::string_view peer_in(std::string_view text) {
+  const auto arrow = text.find("<-> ");
+  if (arrow == std::string_view::npos) return {};
+  const auto peer = text.substr(arrow + 4);
+  return peer.substr(0, peer.find(' '));
+}
+
+/// libcoap's log. Four things are told nowhere else: that a socket had no datagram left, that a datagram was
+/// malformed, (when asked for) to whom the reset that follows went, and that nobody listens at a peer.
 void on_log(coap_log_t level, const char* message) noexcept {
   std::string_view text(message);
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
@@ -86,12 +96,11 @@ void on_log(coap_log_t level, const char* message) noexcept {
       if (starts_with(text, "*  ") && text.size() > 12 && text.substr(text.size() - 11) == "read failed")
         return;
       if (starts_with(text, "discard malformed PDU")) core->on_malformed();
+      if (starts_with(text, "** ") && text.find(": coap_network_read: ICMP: ") != std::string_view::npos)
+        core->on_refused(peer_in(text));
     } else if (core->wants_name() && starts_with(text, "*  ")) {
       // "*  192.0.2.1:5683 <-> 192.0.2.7:49152 (if1) UDP : sent 4 bytes"
-      if (const auto arrow = text.find("<-> "); arrow != std::string_view::npos) {
-        auto peer = text.substr(arrow + 4);
-        core->on_named(peer.substr(0, peer.find(' ')));
-      }
+      if (const auto peer = peer_in(text); !peer.empty()) core->on_named(peer);
     }
   }
   log::debug("libcoap: {}", text);
@@ -162,9 +171,13 @@ void Context::Core::process() {
   const auto keep = shared_from_this();
   auto* const before = std::exchange(processing, this);
   std::array<epoll_event, kEvents> events;
-  const int ready = epoll_wait(coap_context_get_coap_fd(context_), events.data(), kEvents, 0);
+  int ready = epoll_wait(coap_context_get_coap_fd(context_), events.data(), kEvents, 0);
   if (ready > 0) {
     const bool many = options_.datagrams_per_turn > 1;
+    if (options_.all_at_once) {
+      coap_io_do_epoll(context_, events.data(), static_cast<std::size_t>(ready));
+      ready = 0;
+    }
     for (int i = 0; i < ready && watch_; ++i) {
       // The event without a pointer is libcoap's timer; what has fallen due is sent by coap_io_do_epoll.
       if (many && events[i].data.ptr != nullptr) {

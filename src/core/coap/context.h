@@ -31,11 +31,17 @@ class Context {
     /// A datagram that is no CoAP message; `peer` is libcoap's text, empty when this one was not named
     /// (naming is rate-limited, counting is not).
     UniqueFunction<void(std::string_view peer)> malformed;
+    /// A connected UDP socket heard that nobody listens at `peer` (ICMP). libcoap's nack handler tells this
+    /// too, but only for what is confirmable and unanswered.
+    UniqueFunction<void(std::string_view peer)> refused;
   };
   struct Options {
     /// More than one reads that many datagrams of a listening UDP socket before the loop turns. Only for
     /// contexts that have UDP endpoints and nothing else.
     int datagrams_per_turn = 1;
+    /// Gives libcoap all events that are ready in one go: one round of its timekeeping for many sockets. Only
+    /// for owners that never release a session inside a callback.
+    bool all_at_once = false;
     Notices notices;
   };
 
