@@ -1,0 +1,60 @@
+#include "core/relay/target.h"
+
+#include "core/base/text.h"
+
+namespace aiot::relay {
+
+namespace {
+
+bool segment_matches(std::string_view pattern, std::string_view name) {
+  return text::glob_match(pattern, name) && name.find('/') == std::string_view::npos;
+}
+
+}  // namespace
+
+bool Target::is_pattern() const {
+  return uid.find('*') != std::string::npos || resource.find('*') != std::string::npos;
+}
+
+bool Target::matches_node(std::string_view node) const { return node == uid || text::glob_match(uid, node); }
+
+bool Target::matches(std::string_view node, std::string_view name) const {
+  if (!matches_node(node)) return false;
+  if (name == resource) return true;
+  const auto patterns = text::split(resource, '/');
+  const auto segments = text::split(name, '/');
+  if (patterns.size() != segments.size()) return false;
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    if (!segment_matches(patterns[i], segments[i])) return false;
+  }
+  return true;
+}
+
+Target target_of(const Uri& uri) {
+  Target target;
+  if (uri.path.empty()) return target;
+  target.uid = uri.path.front();
+  for (std::size_t i = 1; i < uri.path.size(); ++i) {
+    if (i > 1) target.resource += '/';
+    target.resource += uri.path[i];
+  }
+  return target;
+}
+
+ws::Endpoint endpoint_of(const Uri& uri) {
+  ws::Endpoint endpoint;
+  endpoint.tls = uri.scheme == "aiots";
+  endpoint.host = uri.zone.empty() ? uri.host : uri.host + "%" + uri.zone;
+  endpoint.port = uri.port;
+  return endpoint;
+}
+
+std::string uri_of(const Uri& uri, std::string_view node, std::string_view resource) {
+  auto text = uri.authority() + "/" + percent_encode(node);
+  if (!resource.empty()) {
+    for (const auto segment : text::split(resource, '/')) text += "/" + percent_encode(segment);
+  }
+  return text;
+}
+
+}  // namespace aiot::relay
