@@ -65,10 +65,12 @@ void append_text_frame(std::string& out, std::string_view payload);
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
-  /// Encoded frames to write now, empty for none; valid until the next call of peek or consume. The
-  /// connection asks again after consume, until the socket is full.
+  /// Whole encoded frames to write now, empty for none; valid until the next call of peek or consume. The
+  /// connection asks again after consume, until the socket is full. 64 KB at a time leave with one system call
+  /// and without a copy; more is taken in pieces of at most that, cut between frames.
   virtual std::string_view peek() = 0;
-  /// `bytes` of the last peek are on their way (the connection keeps what the socket did not take).
+  /// The first `bytes` of the last peek, whole frames, are on their way (the connection keeps what the socket
+  /// did not take, never more than one such piece).
   virtual void consume(std::size_t bytes) = 0;
 };
 
@@ -80,11 +82,13 @@ class WsConnection {
   virtual void send_text(std::string_view message) = 0;
   /// From now on takes frames from `source` too, after the built-in queue; it must outlive the session.
   virtual void set_source(FrameSource* source) = 0;
-  /// The source has something to write.
+  /// The source has something to write: it is asked on the next turn, so that what one turn brings leaves
+  /// together. Cheap to call often.
   virtual void wake() = 0;
-  /// Starts the closing handshake (RFC 6455 section 7); `closed` follows.
+  /// Starts the closing handshake (RFC 6455 section 7) after what is queued; `closed` follows, at the latest
+  /// after close_timeout. At most 123 bytes of `reason` are sent.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
-  /// Drops the connection without a handshake: for peers that do not read.
+  /// Drops the connection without a handshake: for peers that do not read. `closed` follows on another turn.
   virtual void abort() = 0;
   /// Stops and resumes reading from the socket: back-pressure on the sender.
   virtual void pause_reading(bool paused) = 0;
@@ -92,7 +96,8 @@ class WsConnection {
   [[nodiscard]] virtual const SocketAddress& peer() const = 0;
 };
 
-/// The application's side of one WebSocket. The server destroys it after closed().
+/// The application's side of one WebSocket. The server destroys it after closed(); a server that is destroyed
+/// itself destroys its sessions without calling closed().
 class WsSession {
  public:
   virtual ~WsSession() = default;
@@ -131,6 +136,10 @@ struct HttpServerOptions {
   std::size_t max_message = 1024 * 1024;              ///< WebSocket message, 1009 beyond
   std::size_t max_connections = 16384;                ///< 503 beyond
   Duration ping_interval = std::chrono::seconds(30);  ///< WebSocket ping; a peer silent for two is dropped
+  Duration body_timeout = std::chrono::seconds(60);   ///< a request's body, 408 beyond
+  Duration idle_timeout = std::chrono::seconds(75);   ///< keep-alive connection without a request
+  Duration write_timeout = std::chrono::seconds(30);  ///< response of which the peer takes nothing
+  Duration close_timeout = std::chrono::seconds(5);   ///< closing handshake
 };
 
 struct HttpServerCounters {
@@ -140,8 +149,10 @@ struct HttpServerCounters {
   std::uint64_t refused_full = 0;
 };
 
-/// HTTP/1.1 and WebSocket on one port, on libwebsockets. Sockets get TCP_NODELAY. HEAD is GET without a
-/// body; the handler never sees an upgrade.
+/// HTTP/1.1 and WebSocket on one port. Sockets get TCP_NODELAY. HEAD is GET without a body; the handler never
+/// sees an upgrade. WebSockets run on libwebsockets; heads and plain requests are read here, because that
+/// library (4.1) drops subprotocol lists of 128 bytes, knows no chunked request bodies and no
+/// "Expect: 100-continue", and passes on only the headers it knows.
 class HttpServer {
  public:
   using RequestHandler = UniqueFunction<void(HttpRequest, HttpResponder)>;

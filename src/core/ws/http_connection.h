@@ -1,0 +1,79 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+
+#include "core/ws/server_core.h"
+
+namespace aiot::ws {
+
+/// One accepted connection that speaks HTTP/1.1, until it closes or becomes a WebSocket. Requests are answered
+/// one after another; what a client sends ahead waits, up to a bound, then in the socket.
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+ public:
+  HttpConnection(std::shared_ptr<ServerCore> core, int descriptor, const SocketAddress& peer);
+  ~HttpConnection();
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+
+  void start();
+  /// Answers request number `serial`; ignored when that one is over.
+  void reply(std::uint64_t serial, HttpResponse response);
+  /// Ends what has waited too long.
+  void check_deadline(TimePoint now);
+  /// Closes as soon as no request is under way.
+  void wind_down();
+  void close();
+
+  std::list<std::shared_ptr<HttpConnection>>::iterator place;  ///< the core's
+
+ private:
+  enum class State : std::uint8_t { head, body, answering, writing, draining, closed };
+
+  void on_event(unsigned events);
+  void read();
+  void process();
+  bool process_head();
+  bool process_body();
+  void dispatch();
+  void upgrade();
+  void refuse(int status, std::string_view why, Headers headers = {});
+  void start_response(HttpResponse response);
+  /// Writes what the socket takes; true when the whole response is out.
+  bool write();
+  void finish_response();
+  void watch(unsigned events);
+  void expect_within(Duration wait);
+  [[nodiscard]] std::string_view input() const { return std::string_view(in_).substr(in_head_); }
+  void drop_input(std::size_t bytes);
+
+  std::shared_ptr<ServerCore> core_;
+  int descriptor_;
+  SocketAddress peer_;
+  std::unique_ptr<FdWatch> watch_;
+  unsigned watched_ = 0;
+  State state_ = State::head;
+  TimePoint deadline_{};
+
+  std::string in_;
+  std::size_t in_head_ = 0;   ///< of in_, already taken
+  std::size_t scanned_ = 0;   ///< of the rest, known to hold no end of head
+  bool peer_closed_ = false;  ///< the peer sends no more
+  bool processing_ = false;
+
+  std::uint64_t serial_ = 0;
+  std::uint64_t answered_ = 0;  ///< requests completed: the first head has its own deadline
+  RequestHead head_;
+  BodyDecoder body_;
+  bool keep_alive_ = false;
+  bool head_only_ = false;
+
+  std::string out_;  ///< head of the response
+  HttpResponse response_;
+  std::string_view out_body_;
+  std::size_t out_sent_ = 0;
+  std::size_t drained_ = 0;
+};
+
+}  // namespace aiot::ws

@@ -1,0 +1,203 @@
+#include "core/ws/lws_context.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/base/text.h"
+
+namespace aiot::ws {
+namespace {
+
+/// One write of this size leaves in one system call; libwebsockets would cut it at the receive size otherwise.
+constexpr std::size_t kWriteSize = 64 * 1024;
+/// Kept by libwebsockets for every connection.
+constexpr std::size_t kServerReceive = 4 * 1024;
+constexpr std::size_t kClientReceive = 32 * 1024;
+/// Its tables have an entry a descriptor, touched at start: bounded, whatever `ulimit -n` allows.
+constexpr rlim_t kMaxDescriptors = 128 * 1024;
+/// Its own timeouts stay behind ours, which know what they wait for.
+constexpr unsigned kLwsTimeout = 24 * 60 * 60;
+
+/// No pings of its own: ours have intervals below a second for tests and count what was heard.
+constexpr lws_retry_bo_t kNoKeepalive = {nullptr, 0, 0, 0, 0, 0};
+
+void log_line(int, const char* line) {
+  std::string_view text(line);
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  log::debug("libwebsockets: {}", text::escape_controls(text));
+}
+
+/// Lowers the soft limit for the time of one call: libwebsockets sizes its tables by it.
+class DescriptorLimit {
+ public:
+  DescriptorLimit() {
+    if (getrlimit(RLIMIT_NOFILE, &before_) != 0) return;
+    limit_ = std::min(before_.rlim_cur, kMaxDescriptors);
+    if (limit_ == before_.rlim_cur) return;
+    rlimit lowered = before_;
+    lowered.rlim_cur = limit_;
+    changed_ = setrlimit(RLIMIT_NOFILE, &lowered) == 0;
+  }
+  ~DescriptorLimit() {
+    if (changed_) setrlimit(RLIMIT_NOFILE, &before_);
+  }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+  [[nodiscard]] int limit() const { return static_cast<int>(limit_); }
+
+ private:
+  rlimit before_{};
+  rlim_t limit_ = 1024;
+  bool changed_ = false;
+};
+
+using Key = std::pair<EventLoop*, bool>;
+std::map<Key, std::weak_ptr<LwsContext>>& contexts() {
+  static thread_local std::map<Key, std::weak_ptr<LwsContext>> map;
+  return map;
+}
+
+/// Takes a context down on a foreign loop. lws_context_destroy() must be called twice there: once to close what
+/// is open, and again when libuv has told of every closed handle, to free the rest. That takes two turns (the
+/// connections, then the static handles); this waits for one more. It counts by handles of its own that it
+/// closes: libuv tells of those too in the loop's last turns, when nothing posted runs any more. What a closed
+/// timer's function holds is freed then.
+class Burial {
+ public:
+  static void begin(lws_context* context, EventLoop& loop) {
+    lws_context_destroy(context);
+    next_turn(Burial(context, loop, 3));
+  }
+
+  Burial(Burial&& other) noexcept
+      : context_(std::exchange(other.context_, nullptr)), loop_(other.loop_), turns_(other.turns_) {}
+  ~Burial() {
+    if (context_ == nullptr) return;
+    if (turns_ == 0) {
+      lws_context_destroy(context_);
+    } else {
+      next_turn(Burial(context_, loop_, turns_ - 1));
+    }
+  }
+  Burial(const Burial&) = delete;
+  Burial& operator=(const Burial&) = delete;
+
+ private:
+  Burial(lws_context* context, EventLoop& loop, int turns) : context_(context), loop_(loop), turns_(turns) {}
+  static void next_turn(Burial burial) {
+    auto& loop = burial.loop_;
+    const auto closed_at_once = loop.make_timer([held = std::move(burial)] {});
+  }
+
+  lws_context* context_;
+  EventLoop& loop_;
+  int turns_;
+};
+
+}  // namespace
+
+std::shared_ptr<LwsContext> LwsContext::get(EventLoop& loop, bool tls) {
+  auto& known = contexts()[{&loop, tls}];
+  if (auto context = known.lock()) return context;
+  std::unique_ptr<LwsContext> made(new LwsContext(loop, tls));
+  if (loop.native() == nullptr || !made->start()) {
+    log::error("libwebsockets does not start: is its libuv plugin (libwebsockets-evlib-uv) installed?");
+    return nullptr;
+  }
+  // The last user often lets go inside a callback of libwebsockets: then the context goes on the next turn (or
+  // with the loop, should it not come to that).
+  std::shared_ptr<LwsContext> context(made.release(), [](LwsContext* gone) {
+    std::unique_ptr<LwsContext> owner(gone);
+    if (gone->depth_ > 0) gone->loop_.post([owner = std::move(owner)] {});
+  });
+  known = context;
+  return context;
+}
+
+bool LwsContext::start() {
+  static const lws_protocols protocols[] = {
+      {kServerProtocol, on_callback, 0, kServerReceive, 0, nullptr, kWriteSize},
+      {kClientProtocol, on_callback, 0, kClientReceive, 0, nullptr, kWriteSize},
+      {kRawProtocol, on_callback, 0, kWriteSize, 0, nullptr, kWriteSize},
+      {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
+  lws_set_log_level(log::enabled(log::Level::debug) ? LLL_ERR | LLL_WARN | LLL_NOTICE : 0, log_line);
+
+  loops_[0] = loop_.native();
+  lws_context_creation_info info{};
+  info.port = CONTEXT_PORT_NO_LISTEN;
+  info.protocols = protocols;
+  info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_JUST_USE_RAW_ORIGIN;
+  // OpenSSL is initialised only where it is used.
+  if (tls_) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+  info.foreign_loops = loops_;
+  info.pt_serv_buf_size = kWriteSize;
+  info.retry_and_idle_policy = &kNoKeepalive;
+  info.timeout_secs = kLwsTimeout;
+  info.connect_timeout_secs = kLwsTimeout;
+  info.max_http_header_data = 16 * 1024;
+  info.max_http_header_pool = 1024;
+  info.alpn = "http/1.1";
+  info.gid = static_cast<gid_t>(-1);
+  info.uid = static_cast<uid_t>(-1);
+  info.user = this;
+  const DescriptorLimit limit;
+  max_descriptor_ = limit.limit() - 1;
+  context_ = lws_create_context(&info);
+  if (context_ == nullptr) return false;
+  vhost_ = lws_get_vhost_by_name(context_, "default");
+  return vhost_ != nullptr;
+}
+
+LwsContext::~LwsContext() {
+  auto& map = contexts();
+  if (const auto at = map.find({&loop_, tls_}); at != map.end() && at->second.expired()) map.erase(at);
+  if (context_ != nullptr) Burial::begin(context_, loop_);
+}
+
+lws* LwsContext::adopt(int descriptor, std::string_view head, LwsHandler& handler) {
+  adopting_ = &handler;
+  lws* wsi = lws_adopt_socket_vhost_readbuf(vhost_, descriptor, head.data(), head.size());
+  adopting_ = nullptr;
+  return wsi;
+}
+
+void LwsContext::kill(lws* wsi) {
+  // Not KILL_SYNC: that waits for what the peer does not read, and calls back from inside the call.
+  lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+  wake();
+}
+
+int LwsContext::on_callback(lws* wsi, lws_callback_reasons reason, void*, void* in, std::size_t size) {
+  if (wsi == nullptr || reason == LWS_CALLBACK_PROTOCOL_INIT || reason == LWS_CALLBACK_PROTOCOL_DESTROY) return 0;
+  auto* self = static_cast<LwsContext*>(lws_context_user(lws_get_context(wsi)));
+  if (self == nullptr) return 0;
+  if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED && self->adopting_ != nullptr) {
+    lws_set_opaque_user_data(wsi, std::exchange(self->adopting_, nullptr));
+  }
+  auto* handler = static_cast<LwsHandler*>(lws_get_opaque_user_data(wsi));
+  if (handler == nullptr) {
+    // Without an owner a connection may only end.
+    switch (reason) {
+      case LWS_CALLBACK_RECEIVE:
+      case LWS_CALLBACK_CLIENT_RECEIVE:
+      case LWS_CALLBACK_SERVER_WRITEABLE:
+      case LWS_CALLBACK_CLIENT_WRITEABLE:
+      case LWS_CALLBACK_RAW_RX:
+      case LWS_CALLBACK_RAW_WRITEABLE:
+      case LWS_CALLBACK_RAW_CONNECTED:
+      case LWS_CALLBACK_CLIENT_ESTABLISHED:
+      case LWS_CALLBACK_ESTABLISHED: return -1;
+      default: return 0;
+    }
+  }
+  ++self->depth_;
+  const int answer = handler->on_lws(wsi, reason, in, size);
+  --self->depth_;
+  return answer;
+}
+
+}  // namespace aiot::ws

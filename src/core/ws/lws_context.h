@@ -1,0 +1,64 @@
+#pragma once
+
+#include <libwebsockets.h>
+
+#include <memory>
+#include <string_view>
+
+#include "core/loop/event_loop.h"
+
+namespace aiot::ws {
+
+/// What libwebsockets has to say about one connection. Set as the connection's opaque user data; setting that
+/// to null silences it.
+class LwsHandler {
+ public:
+  virtual ~LwsHandler() = default;
+  /// Non-zero closes the connection, as in libwebsockets.
+  virtual int on_lws(lws* wsi, lws_callback_reasons reason, void* in, std::size_t size) noexcept = 0;
+};
+
+/// A libwebsockets context on an event loop. Servers and clients of a loop share one; it is made for the first
+/// and goes with the last. Clients on TLS have one of their own, so that OpenSSL is set up for them alone.
+class LwsContext {
+ public:
+  /// Null when libwebsockets cannot start (its libuv plugin is not installed); the log says why.
+  static std::shared_ptr<LwsContext> get(EventLoop& loop, bool tls);
+  ~LwsContext();
+  LwsContext(const LwsContext&) = delete;
+  LwsContext& operator=(const LwsContext&) = delete;
+
+  [[nodiscard]] lws_context* native() const { return context_; }
+  [[nodiscard]] lws_vhost* vhost() const { return vhost_; }
+  /// Descriptors from this number on cannot be adopted.
+  [[nodiscard]] int max_descriptor() const { return max_descriptor_; }
+
+  /// Hands a connected socket over, with `head` as if just read from it. `handler` hears of it from inside the
+  /// call on. Null (and the socket closed) when libwebsockets refuses.
+  lws* adopt(int descriptor, std::string_view head, LwsHandler& handler);
+  /// Makes libwebsockets look at its timers and buffers: needed after calls from outside its callbacks, which
+  /// do not arm its timer on a foreign loop.
+  void wake() { lws_cancel_service(context_); }
+  /// Drops a connection in the next turn without flushing anything.
+  void kill(lws* wsi);
+
+  static constexpr const char* kServerProtocol = "aiot-server";
+  static constexpr const char* kClientProtocol = "aiot-client";
+  static constexpr const char* kRawProtocol = "aiot-raw";
+
+ private:
+  LwsContext(EventLoop& loop, bool tls) : loop_(loop), tls_(tls) {}
+  bool start();
+  static int on_callback(lws* wsi, lws_callback_reasons reason, void* user, void* in, std::size_t size);
+
+  EventLoop& loop_;
+  bool tls_;
+  lws_context* context_ = nullptr;
+  lws_vhost* vhost_ = nullptr;
+  LwsHandler* adopting_ = nullptr;
+  int max_descriptor_ = 0;
+  int depth_ = 0;  ///< of callbacks on the stack
+  void* loops_[1] = {};
+};
+
+}  // namespace aiot::ws
