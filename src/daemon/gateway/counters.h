@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace aiot::gateway {
+
+/// Why a node's message was not taken.
+enum class Drop : std::uint8_t {
+  not_allowed,         ///< outside --allow
+  bad_uid,             ///< no usable uid, and not from an address with exactly one node
+  uid_conflict,        ///< the uid is in use at another address
+  no_colon,            ///< a /server payload without a colon
+  bad_name,            ///< resource name empty, too long, control characters or not UTF-8
+  bad_value,           ///< control characters or not UTF-8
+  too_long,            ///< above a bound
+  unknown_address,     ///< a post from an address without a node
+  too_many_resources,  ///< the node's bound
+  table_full,          ///< the gateway's bound
+  bad_registration,    ///< a resource directory request that cannot be understood
+  bad_answer,          ///< a node's answer that cannot be kept: too long a value, a name that is not text
+  count
+};
+inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(Drop::count);
+/// The reason as metrics name it: "bad_uid".
+[[nodiscard]] std::string_view to_string(Drop reason);
+
+/// What came from the nodes. `received` counts every message, taken or dropped.
+struct NodeCounters {
+  std::uint64_t received = 0;
+  std::uint64_t updates = 0;  ///< values taken: posts, discovery, observations, confirmed writes
+  std::uint64_t duplicates = 0;
+  std::uint64_t kernel_drops = 0;
+  std::uint64_t malformed = 0;
+  std::array<std::uint64_t, kDropReasons> dropped{};
+  std::uint64_t discoveries = 0;
+  std::uint64_t discoveries_failed = 0;
+  std::uint64_t uid_conflicts = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t writes_failed = 0;
+  std::uint64_t nodes_live = 0;
+  std::uint64_t nodes_out = 0;  ///< remembered, so that their next message brings them back
+  void drop(Drop reason) { ++dropped[static_cast<std::size_t>(reason)]; }
+};
+
+/// What went to the broker. Always: sent = acknowledged + snapshot + queued + conflated + dropped.
+struct UplinkCounters {
+  std::uint64_t sent = 0;          ///< items handed to the uplink
+  std::uint64_t acknowledged = 0;  ///< the broker has stored them
+  std::uint64_t snapshot = 0;      ///< settled by the snapshot of a (re)connection instead
+  std::uint64_t queued = 0;        ///< waiting, or sent and not yet acknowledged
+  std::uint64_t conflated = 0;     ///< replaced by a newer value of the same resource before they left
+  std::uint64_t dropped = 0;       ///< node gone or refused by the broker, or a notice beyond its bound
+  std::uint64_t connects = 0;
+  std::uint64_t failures = 0;
+  bool connected = false;
+};
+
+struct Counters {
+  NodeCounters nodes;
+  UplinkCounters uplink;
+};
+
+}  // namespace aiot::gateway

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/client.h"
+#include "daemon/gateway/counters.h"
+#include "daemon/gateway/node_table.h"
+#include "daemon/wire/gateway_v1.h"
+
+namespace aiot::gateway {
+
+/// A request to a node's own server.
+struct NodeRequest {
+  Ticket ticket = 0;
+  SocketAddress to;
+  SocketAddress from;  ///< our side; empty: any
+  Method method = Method::get;
+  std::string resource;  ///< path without its leading slash, with its query
+  std::string payload;
+  std::optional<std::uint16_t> content_format;
+  Duration timeout{};
+};
+
+/// What the policy has done by others. Nothing here may call the policy back before it returns.
+class Effects {
+ public:
+  virtual ~Effects() = default;
+  /// `resource` of `node` has a new value: the hot path, so nothing is copied to say it.
+  virtual void update(Node& node, Resource& resource) = 0;
+  /// Anything else the broker should hear, in order with the updates.
+  virtual void item(wire::Item item) = 0;
+  /// One request; Policy::responded follows with the same ticket unless it is cancelled.
+  virtual void request(NodeRequest request) = 0;
+  /// Follows a resource; Policy::notified for each value, Policy::responded with an error when it ends.
+  virtual void observe(NodeRequest request) = 0;
+  virtual void cancel(Ticket ticket) = 0;
+  /// The answer to an Ask.
+  virtual void answer(wire::Answer answer) = 0;
+  /// Nodes came, went or moved: worth saving soon.
+  virtual void changed() = 0;
+};
+
+/// What the parts of the policy share.
+struct Core {
+  NodeTable& table;
+  Effects& effects;
+  NodeCounters& counters;
+  Ticket last_ticket = 0;
+  Ticket next_ticket() { return ++last_ticket; }
+};
+
+}  // namespace aiot::gateway

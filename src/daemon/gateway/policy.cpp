@@ -1,0 +1,309 @@
+#include "daemon/gateway/policy.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "daemon/gateway/identity.h"
+#include "daemon/gateway/payload.h"
+
+namespace aiot::gateway {
+
+namespace {
+
+constexpr std::size_t kMaxAlive = 1024;
+/// A node that the broker refused is offered again after so long: its other gateway may have lost it.
+constexpr Duration kOfferAgain = std::chrono::seconds(30);
+constexpr std::size_t kOutPerTick = 5000;
+
+coap::ServerReply received(std::string_view payload) {
+  coap::ServerReply reply;
+  reply.code = coap::code(2, 4);
+  reply.payload.reserve(payload.size() + 12);
+  reply.payload.append("Received '").append(payload).push_back('\'');
+  return reply;
+}
+
+}  // namespace
+
+coap::ServerReply refuse(std::uint8_t code, std::string diagnostic) {
+  coap::ServerReply reply;
+  reply.code = code;
+  reply.payload = std::move(diagnostic);
+  return reply;
+}
+
+Policy::Policy(PolicyOptions options, Effects& effects)
+    : options_(std::move(options)),
+      table_(options_.limits),
+      core_{table_, effects, counters_},
+      discovery_(core_, *this),
+      requests_(core_, *this),
+      claims_(core_, *this),
+      directory_(core_, *this),
+      named_(core_, *this) {}
+
+Duration Policy::lifetime_of(std::string_view uid) const {
+  for (const auto& [pattern, time] : options_.max_time_for)
+    if (text::glob_match(pattern, uid)) return time;
+  return options_.max_time;
+}
+
+const NodeCounters& Policy::counters() {
+  counters_.nodes_live = table_.live();
+  counters_.nodes_out = table_.out();
+  return counters_;
+}
+
+coap::ServerReply Policy::alive(std::string_view payload, const coap::Peer& peer, const Now& now) {
+  ++counters_.received;
+  if (payload.size() > kMaxAlive) {
+    counters_.drop(Drop::too_long);
+    return refuse(coap::code(4, 13), fmt::format("an alive is at most {} bytes", kMaxAlive));
+  }
+  const auto message = parse_alive(payload);
+  Node* node = message.uid.empty() ? table_.only_at(peer.address) : table_.find(message.uid);
+  if (node == nullptr && message.uid.empty()) {
+    counters_.drop(Drop::bad_uid);
+    return refuse(coap::code(4, 0), "the uid, after the last colon, must be 1 to 64 printable characters");
+  }
+  if (node == nullptr) {
+    node = table_.add(message.uid, lifetime_of(message.uid));
+    if (node == nullptr) {
+      counters_.drop(Drop::table_full);
+      return refuse(coap::code(5, 3), "this gateway has all the nodes it can hold");
+    }
+  } else if (!node->address.empty() && !NodeTable::same_host(node->address, peer.address)) {
+    if (!node->live || message.reset) {
+      move(*node, peer, message.reset, now);
+    } else if (claims_.claim(*node, peer, now) == Claims::Verdict::refused) {
+      counters_.drop(Drop::uid_conflict);
+      return refuse(coap::code(4, 9),
+                    fmt::format("uid '{}' is in use at {}", node->uid, node->address.host()));
+    }
+    return received(payload);
+  }
+  table_.place(*node, peer.address);
+  node->local = peer.local;
+  const bool was_live = node->live;
+  seen(*node, now);
+  if (was_live && message.reset) reset(*node, now);
+  return received(payload);
+}
+
+coap::ServerReply Policy::post(std::string_view payload, const coap::Peer& peer, const Now& now) {
+  ++counters_.received;
+  Node* node = table_.at_source(peer.address);
+  const auto message = parse_post(payload);
+  if (node == nullptr) {
+    counters_.drop(message ? Drop::unknown_address : Drop::no_colon);
+    if (!message) return refuse(coap::code(4, 0), "the payload must be RESOURCE:VALUE");
+    if (claims_.waiting_at(peer.address)) {
+      auto reply = refuse(coap::code(5, 3), "the uid is being checked; try again");
+      reply.max_age = 2;
+      return reply;
+    }
+    return refuse(coap::code(4, 4), "no node is known at this address: POST WORD:UID to /alive first");
+  }
+  node->address = peer.address;
+  node->local = peer.local;
+  seen(*node, now);
+  if (!message) {
+    counters_.drop(Drop::no_colon);
+    return refuse(coap::code(4, 0), "the payload must be RESOURCE:VALUE");
+  }
+  if (message->value.size() > kMaxValue) {
+    counters_.drop(Drop::too_long);
+    return refuse(coap::code(4, 13), fmt::format("a value is at most {} bytes", kMaxValue));
+  }
+  if (!is_resource_name(message->resource)) {
+    counters_.drop(Drop::bad_name);
+    return refuse(coap::code(4, 0),
+                  fmt::format("the resource, before the first colon, must be 1 to {} bytes of "
+                              "printable text",
+                              kMaxResource));
+  }
+  if (!is_plain_text(message->value)) {
+    counters_.drop(Drop::bad_value);
+    return refuse(coap::code(4, 0), "the value must be UTF-8 text without control characters");
+  }
+  if (!set_value(*node, message->resource, message->value, std::nullopt, now)) {
+    counters_.drop(Drop::too_many_resources);
+    return refuse(coap::code(4, 0), fmt::format("a node has at most {} resources", kMaxNodeResources));
+  }
+  if (node->pending_writes > 0) requests_.posted(*node, message->resource, message->value);
+  return received(payload);
+}
+
+coap::ServerReply Policy::enroll(const std::vector<std::string_view>& query, std::string_view links,
+                                 const coap::Peer& peer, const Now& now) {
+  ++counters_.received;
+  return directory_.enroll(query, links, peer, now);
+}
+
+coap::ServerReply Policy::enroll_simple(const std::vector<std::string_view>& query, const coap::Peer& peer,
+                                        const Now& now) {
+  ++counters_.received;
+  return directory_.enroll_simple(query, peer, now);
+}
+
+coap::ServerReply Policy::renew(std::string_view id, const std::vector<std::string_view>& query,
+                                const coap::Peer& peer, const Now& now) {
+  ++counters_.received;
+  return directory_.renew(id, query, peer, now);
+}
+
+coap::ServerReply Policy::withdraw(std::string_view id, const Now& now) {
+  ++counters_.received;
+  return directory_.withdraw(id, now);
+}
+
+coap::ServerReply Policy::look_up(const std::vector<std::string_view>& query, bool endpoints) const {
+  return directory_.look_up(query, endpoints);
+}
+
+void Policy::responded(Ticket ticket, Result<Response> result, const Now& now) {
+  if (discovery_.responded(ticket, result, now)) return;
+  if (requests_.responded(ticket, result, now)) return;
+  claims_.responded(ticket, result, now);
+}
+
+void Policy::notified(Ticket ticket, const Response& response, const Now& now) {
+  discovery_.notified(ticket, response, now);
+}
+
+void Policy::ask(const wire::Ask& ask, const Now& now) { requests_.ask(ask, now); }
+
+void Policy::refused(std::string_view uid, std::string_view reason, const Now& now) {
+  Node* node = table_.find(uid);
+  if (node == nullptr) return;
+  log::warn("node '{}': the broker has it from another gateway: {}", uid, reason);
+  node->refused = true;
+  node->refused_at = now.mono;
+}
+
+void Policy::name(const std::string& id, const SocketAddress& address, const Now& now) {
+  named_.add(make_uid(options_.site, "CoAP", id), address, now);
+}
+
+void Policy::join(Node& node, const Now& now) {
+  table_.touch(node, now);
+  table_.revive(node);
+  if (node.first_seen == WallTime{}) node.first_seen = now.wall;
+  node.attempts = 0;
+  node.refused = false;
+  core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
+  core_.effects.changed();
+  if (node.discovery != Node::Discovery::running) discovery_.start(node);
+}
+
+void Policy::seen(Node& node, const Now& now) {
+  if (!node.live) {
+    join(node, now);
+    return;
+  }
+  table_.touch(node, now);
+  if (node.refused && now.mono - node.refused_at >= kOfferAgain) resend(node, now);
+  discovery_.sign_of_life(node, now);
+}
+
+void Policy::resend(Node& node, const Now& now) {
+  node.refused = false;
+  core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
+  for (auto& resource : node.resources) core_.effects.update(node, resource);
+}
+
+void Policy::reset(Node& node, const Now& now) {
+  core_.effects.item(wire::NodeReset{node.uid, now.wall});
+  node.attempts = 0;
+  discovery_.start(node);
+}
+
+void Policy::move(Node& node, const coap::Peer& peer, bool was_reset, const Now& now) {
+  claims_.drop(node.uid);
+  discovery_.stop(node);
+  if (node.registration) directory_.ended(node);
+  const std::string before = node.address.host();
+  table_.place(node, peer.address);
+  node.local = peer.local;
+  node.server_port = 5683;
+  if (!node.live) {
+    join(node, now);
+    return;
+  }
+  log::info("node '{}' moved from {} to {}", node.uid, before, node.address.host());
+  table_.touch(node, now);
+  core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
+  if (was_reset) core_.effects.item(wire::NodeReset{node.uid, now.wall});
+  core_.effects.changed();
+  node.attempts = 0;
+  discovery_.start(node);
+}
+
+void Policy::take_out(Node& node, const Now& now) {
+  claims_.drop(node.uid);
+  discovery_.stop(node);
+  if (node.registration) directory_.ended(node);
+  core_.effects.item(wire::NodeOut{node.uid, now.wall});
+  core_.effects.changed();
+  std::vector<Resource>().swap(node.resources);
+  table_.retire(node);  // last: it may forget nodes
+}
+
+bool Policy::set_value(Node& node, std::string_view resource, std::string_view bytes,
+                       std::optional<std::uint16_t> content_format, const Now& now) {
+  Resource* slot = node.find(resource);
+  if (slot == nullptr) {
+    if (node.resources.size() >= kMaxNodeResources) return false;
+    slot = &node.resources.emplace_back();
+    slot->name = resource;
+  }
+  slot->bytes = bytes;
+  slot->content_format = content_format;
+  slot->time = now.wall;
+  ++counters_.updates;
+  core_.effects.update(node, *slot);
+  return true;
+}
+
+Duration Policy::tick(const Now& now) {
+  for (std::size_t i = 0; i < kOutPerTick; ++i) {
+    Node* node = table_.expired(now.mono);
+    if (node == nullptr) break;
+    take_out(*node, now);
+  }
+  discovery_.tick(now);
+  claims_.tick(now);
+  named_.tick(now);
+  constexpr Duration kShortest = std::chrono::milliseconds(20), kLongest = std::chrono::seconds(1);
+  const auto next = table_.next_expiry();
+  return next ? std::clamp(Duration(*next - now.mono), kShortest, kLongest) : kLongest;
+}
+
+void Policy::restore(SavedNode saved, const Now& now) {
+  if (!is_uid(saved.uid) || saved.address.empty() || table_.find(saved.uid) != nullptr) return;
+  Node* node = table_.add(saved.uid, lifetime_of(saved.uid));
+  if (node == nullptr) return;
+  table_.place(*node, saved.address);
+  node->server_port = saved.server_port;
+  node->first_seen = saved.first_seen;
+  // A clock that stepped back must not make nodes live for ever, nor kill them.
+  const auto silent = std::max(Duration(0), Duration(now.wall - saved.last_seen));
+  node->last_seen = now.mono - silent;
+  node->last_seen_wall = std::min(saved.last_seen, now.wall);
+  if (saved.registration) directory_.restore(*node, std::move(*saved.registration));
+  if (silent >= NodeTable::lifetime(*node)) {
+    if (node->registration) directory_.ended(*node);
+    return;
+  }
+  table_.revive(*node);
+  node->resources = std::move(saved.resources);
+  const bool followed = std::any_of(node->resources.begin(), node->resources.end(),
+                                    [](const Resource& resource) { return resource.observed; });
+  node->discovery = Node::Discovery::done;
+  if (followed) discovery_.start(*node);
+}
+
+}  // namespace aiot::gateway

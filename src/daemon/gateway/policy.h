@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/coap/coap_server.h"
+#include "daemon/gateway/claims.h"
+#include "daemon/gateway/directory.h"
+#include "daemon/gateway/discovery.h"
+#include "daemon/gateway/effects.h"
+#include "daemon/gateway/named_nodes.h"
+#include "daemon/gateway/node_table.h"
+#include "daemon/gateway/requests.h"
+
+namespace aiot::gateway {
+
+struct PolicyOptions {
+  std::string site;
+  Duration max_time = std::chrono::seconds(120);
+  std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time; the first that fits
+  TableLimits limits;
+};
+
+/// A node as the state file keeps it.
+struct SavedNode {
+  std::string uid;
+  SocketAddress address;
+  std::uint16_t server_port = 5683;
+  WallTime first_seen{};
+  WallTime last_seen{};
+  std::vector<Resource> resources;
+  std::optional<Registration> registration;
+};
+
+/// What the gateway makes of its nodes' messages (contracts section 3). Pure: it knows no socket, no clock
+/// and no loop; events come in with their time, Effects go out.
+class Policy {
+ public:
+  Policy(PolicyOptions options, Effects& effects);
+
+  // Messages of nodes; the reply is what to answer at once.
+  coap::ServerReply alive(std::string_view payload, const coap::Peer& peer, const Now& now);
+  coap::ServerReply post(std::string_view payload, const coap::Peer& peer, const Now& now);
+  coap::ServerReply enroll(const std::vector<std::string_view>& query, std::string_view links,
+                           const coap::Peer& peer, const Now& now);
+  coap::ServerReply enroll_simple(const std::vector<std::string_view>& query, const coap::Peer& peer,
+                                  const Now& now);
+  coap::ServerReply renew(std::string_view id, const std::vector<std::string_view>& query,
+                          const coap::Peer& peer, const Now& now);
+  coap::ServerReply withdraw(std::string_view id, const Now& now);
+  /// RFC 9176 section 6: what is registered, as links; `endpoints` lists the registrations themselves.
+  [[nodiscard]] coap::ServerReply look_up(const std::vector<std::string_view>& query, bool endpoints) const;
+
+  // Results of what Effects were asked for.
+  void responded(Ticket ticket, Result<Response> result, const Now& now);
+  void notified(Ticket ticket, const Response& response, const Now& now);
+
+  // The broker.
+  void ask(const wire::Ask& ask, const Now& now);
+  void refused(std::string_view uid, std::string_view reason, const Now& now);
+
+  /// A node to be asked by the gateway (--node), at `address` once its name is resolved.
+  void name(const std::string& id, const SocketAddress& address, const Now& now);
+
+  /// Time passes; how long until the next call is due at the latest.
+  Duration tick(const Now& now);
+
+  /// A node of an earlier run.
+  void restore(SavedNode node, const Now& now);
+
+  [[nodiscard]] NodeTable& table() { return table_; }
+  [[nodiscard]] const NodeCounters& counters();
+  void drop(Drop reason) {
+    ++counters_.received;
+    counters_.drop(reason);
+  }
+
+ private:
+  friend class Discovery;
+  friend class Requests;
+  friend class Claims;
+  friend class Directory;
+  friend class NamedNodes;
+
+  [[nodiscard]] Duration lifetime_of(std::string_view uid) const;
+  /// A new, or formerly out, node is live: tells the broker.
+  void join(Node& node, const Now& now);
+  /// Any message of a node that already is where it says: the node lives.
+  void seen(Node& node, const Now& now);
+  void reset(Node& node, const Now& now);
+  void move(Node& node, const coap::Peer& peer, bool was_reset, const Now& now);
+  void take_out(Node& node, const Now& now);
+  /// Stores a value and tells the broker; false when a bound forbids it.
+  bool set_value(Node& node, std::string_view resource, std::string_view bytes,
+                 std::optional<std::uint16_t> content_format, const Now& now);
+  void resend(Node& node, const Now& now);
+
+  PolicyOptions options_;
+  NodeTable table_;
+  NodeCounters counters_;
+  Core core_;
+  Discovery discovery_;
+  Requests requests_;
+  Claims claims_;
+  Directory directory_;
+  NamedNodes named_;
+};
+
+/// 4.00 and its kin with a diagnostic for people.
+[[nodiscard]] coap::ServerReply refuse(std::uint8_t code, std::string diagnostic);
+
+}  // namespace aiot::gateway
