@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "core/base/address.h"
 #include "core/client.h"
 
 namespace aiot {
@@ -12,8 +13,18 @@ namespace coap {
 
 struct ClientLimits {
   std::size_t sessions_per_context = 256;  ///< libcoap scans a context's sessions on every datagram
+  /// Sessions open at once, those of observations not counted (each lives as long as it); further
+  /// destinations wait in order for one to become idle. Less where the process may have fewer descriptors.
+  std::size_t max_sessions = 1024;
   Duration idle_session = std::chrono::seconds(20);
   std::size_t max_payload = 1024 * 1024;  ///< a larger answer is Errc::peer_failed
+  /// An observation that hears nothing for Max-Age and a random time between these registers again (RFC 7641
+  /// section 3.3.1 recommends 5 to 15 s).
+  Duration least_grace = std::chrono::seconds(5);
+  Duration most_grace = std::chrono::seconds(10);
+  /// Waits before a lost observation is tried again: doubling from the first to the last, with jitter.
+  Duration first_retry = std::chrono::seconds(1);
+  Duration last_retry = std::chrono::seconds(60);
 };
 
 /// A Client for coap and coap+tcp on libcoap: CON and NON, Observe with re-registration (RFC 7641),
@@ -21,13 +32,20 @@ struct ClientLimits {
 ///
 /// Sessions are made per destination on first use, sharded over contexts and closed when idle. One request
 /// at a time goes to a destination (NSTART = 1); others wait in order, within their own deadline. A name is
-/// resolved on the loop and its addresses are tried in order. Nothing blocks.
+/// resolved on the loop and its addresses are tried in order. Nothing blocks. Destroying the client cancels
+/// all its operations; it may happen inside any callback.
+///
+/// Errors: Errc::usage for a URI that is no CoAP, Errc::unreachable (name not found, refused, no route,
+/// connection lost), Errc::timeout at the request's own deadline, Errc::rejected and unauthorized for 4.xx
+/// and a reset, Errc::peer_failed for 5.xx and what is no proper answer. A failed write carries its outcome.
 class CoapClient : public Client {
  public:
   static std::unique_ptr<CoapClient> make(EventLoop& loop, const ClientLimits& limits = {});
 
   /// Requests may also go from the local address `local` (for instance the server's own port, which is the
-  /// only one a NAT in front of the node lets through). Empty means any.
+  /// only one a NAT in front of the node lets through). Empty means any. While such a request is under way
+  /// the kernel gives what that very peer sends to that port to this session and not to the server, which is
+  /// why it closes as soon as it has nothing to do.
   virtual Operation request_from(const SocketAddress& local, Request request, Completion<Response> done) = 0;
 };
 

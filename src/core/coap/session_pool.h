@@ -1,0 +1,145 @@
+#pragma once
+
+#include <coap3/coap.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/coap/coap_client.h"
+#include "core/coap/context.h"
+#include "core/coap/message.h"
+
+/// Inside the room only: the client's sessions of libcoap, spread over contexts.
+namespace aiot::coap {
+
+/// Where a session goes: sessions are shared by all requests of one endpoint.
+struct Endpoint {
+  SocketAddress remote;
+  SocketAddress local;  ///< empty for any
+  bool tcp = false;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+  struct Hash {
+    std::size_t operator()(const Endpoint& at) const {
+      return at.remote.hash() * 31 + at.local.hash() * 7 + (at.tcp ? 1 : 0);
+    }
+  };
+};
+
+/// What happened to a session.
+struct SessionEvent {
+  enum class Kind : std::uint8_t {
+    open,       ///< TCP: connected and capabilities exchanged
+    message,    ///< a response came
+    refused,    ///< UDP: the host answered that nobody listens there (ICMP)
+    reset,      ///< the peer reset the message `message_id`
+    gave_up,    ///< libcoap's retransmissions of `message_id` are exhausted
+    closed,     ///< TCP: the connection failed or ended
+    malformed,  ///< a datagram came that is no CoAP message
+  };
+  Kind kind = Kind::message;
+  Message message;
+  std::uint16_t message_id = 0;
+  SocketAddress from;  ///< of a message: whoever sent it
+};
+
+/// Who uses a session. on_event() runs on a turn of its own, never inside libcoap.
+class SessionUser {
+ public:
+  virtual ~SessionUser() = default;
+  virtual void on_event(SessionEvent event) = 0;
+  /// Asked inside libcoap: does anybody wait for `token`? What nobody waits for is reset.
+  [[nodiscard]] virtual bool knows_token(std::string_view token) const = 0;
+};
+
+class SessionPool;
+
+/// One client session of libcoap. Destroying it closes it and drops what it still retransmits.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  [[nodiscard]] bool open() const { return open_; }
+  /// Sends; the message's id is chosen here and returned. Errc::unreachable or internal otherwise, and then
+  /// nothing left.
+  Result<std::uint16_t> send(const Message& message);
+  /// Stops retransmitting whatever is still out.
+  void drop_outstanding();
+  /// The shortest wait for an acknowledgement libcoap will use from now on (RFC 7252 ACK_TIMEOUT).
+  void set_ack_timeout(int seconds);
+  /// Bytes of payload that surely fit into one message.
+  [[nodiscard]] std::size_t max_single() const;
+  [[nodiscard]] SocketAddress remote() const;
+  /// Sends to IPv6 groups out of the interface of this index; false when that cannot be set.
+  bool set_multicast_interface(unsigned index);
+  /// Closes now; no event follows.
+  void close();
+
+ private:
+  friend class SessionPool;
+  Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user, bool tcp);
+
+  SessionPool* pool_;
+  std::size_t shard_;
+  coap_session_t* handle_;
+  SessionUser* user_;
+  bool tcp_;
+  bool open_;
+};
+
+/// Makes sessions and carries what libcoap tells of them to their users.
+class SessionPool {
+ public:
+  /// `wake` is called (perhaps inside libcoap) when there are events to deliver with dispatch().
+  SessionPool(EventLoop& loop, const ClientLimits& limits, UniqueFunction<void()> wake);
+  SessionPool(const SessionPool&) = delete;
+  SessionPool& operator=(const SessionPool&) = delete;
+  ~SessionPool();
+
+  /// A session to `to`; for a multicast address one that hears many. On TCP it is open() only after an event.
+  /// Errc::unreachable: no route, refused at once; Errc::internal with EMFILE or ENFILE: no descriptors left.
+  Result<std::shared_ptr<Session>> make(const Endpoint& to, SessionUser& user);
+  /// Delivers the events that wait; true when there were any.
+  bool dispatch();
+  [[nodiscard]] std::size_t size() const { return sessions_; }
+  /// Drops every context. Sessions must be closed before.
+  void close();
+
+ private:
+  friend class Session;
+  struct Shard {
+    SessionPool* pool = nullptr;
+    std::unique_ptr<Context> context;
+    std::vector<Session*> sessions;
+  };
+  struct Waiting {
+    std::weak_ptr<Session> session;
+    SessionEvent event;
+  };
+
+  Result<std::size_t> shard_with_room();
+  void released(Session& session);
+  void put(Session& session, SessionEvent event);
+  void on_notice(Shard& shard, SessionEvent::Kind kind, std::string_view peer);
+  static SessionPool* pool_of(coap_session_t* session);
+  static Session* session_of(coap_session_t* session);
+  static coap_response_t on_response(coap_session_t* handle, const coap_pdu_t* sent,
+                                     const coap_pdu_t* received, coap_mid_t id) noexcept;
+  static void on_nack(coap_session_t* handle, const coap_pdu_t* sent, coap_nack_reason_t reason,
+                      coap_mid_t id) noexcept;
+  static int on_event(coap_session_t* handle, coap_event_t event) noexcept;
+
+  EventLoop& loop_;
+  ClientLimits limits_;
+  UniqueFunction<void()> wake_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<Waiting> inbox_;
+  std::size_t sessions_ = 0;
+};
+
+}  // namespace aiot::coap
