@@ -165,6 +165,14 @@ lws* LwsContext::adopt(int descriptor, std::string_view head, LwsHandler& handle
   return wsi;
 }
 
+void LwsContext::close(lws* wsi, std::uint16_t code, std::string_view reason) {
+  std::string copy(reason);
+  lws_close_reason(wsi, static_cast<lws_close_status>(code), reinterpret_cast<unsigned char*>(copy.data()),
+                   copy.size());
+  // With a reason set, "kill" is the polite way: the handshake first.
+  lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+}
+
 void LwsContext::kill(lws* wsi) {
   // Not KILL_SYNC: that waits for what the peer does not read, and calls back from inside the call.
   lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);

@@ -39,6 +39,10 @@ class LwsContext {
   /// Makes libwebsockets look at its timers and buffers: needed after calls from outside its callbacks, which
   /// do not arm its timer on a foreign loop.
   void wake() { lws_cancel_service(context_); }
+  /// Starts the closing handshake of an open WebSocket that has nothing left to write. Only from outside
+  /// callbacks: Debian's build (_DEBUG with libuv) closes twice what a callback returns -1 for, and the second
+  /// time cuts the handshake off.
+  static void close(lws* wsi, std::uint16_t code, std::string_view reason);
   /// Drops a connection in the next turn without flushing anything.
   void kill(lws* wsi);
 

@@ -71,8 +71,7 @@ void ServerWebSocket::flush() {
   blocked_ = false;
   switch (writer_.flush(wsi_, close_code_ == 0 ? source_ : nullptr)) {
     case FrameWriter::Progress::idle:
-      // The closing handshake starts in libwebsockets' own callback.
-      if (close_code_ != 0) lws_callback_on_writable(wsi_);
+      if (close_code_ != 0) start_closing();
       break;
     case FrameWriter::Progress::blocked: blocked_ = true; break;
     case FrameWriter::Progress::more: core_->mark_ready(*this); break;
@@ -179,16 +178,14 @@ int ServerWebSocket::received(std::string_view bytes) {
 int ServerWebSocket::writable() {
   if (closing_ || aborted_ || !open_) return 0;
   // The peer takes bytes: it lives, even when its pong stands behind a long backlog.
-  if (blocked_) heard();
-  blocked_ = false;
-  if (close_code_ == 0 || writer_.queued() > 0) {
-    flush();
-    return 0;
-  }
+  if (std::exchange(blocked_, false)) heard();
+  core_->mark_ready(*this);
+  return 0;
+}
+
+void ServerWebSocket::start_closing() {
   closing_ = true;
-  lws_close_reason(wsi_, static_cast<lws_close_status>(close_code_),
-                   reinterpret_cast<unsigned char*>(close_reason_.data()), close_reason_.size());
-  return -1;
+  LwsContext::close(wsi_, close_code_, close_reason_);
 }
 
 void ServerWebSocket::ended() {

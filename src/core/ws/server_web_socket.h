@@ -43,6 +43,7 @@ class ServerWebSocket final : public WsConnection,
   int opened();
   int received(std::string_view bytes);
   int writable();
+  void start_closing();
   void ended();
   void heard() { last_heard_ = core_->loop().now(); }
   int add_subprotocol(lws_process_html_args& args) const;
