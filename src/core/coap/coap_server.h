@@ -50,9 +50,9 @@ struct ServerReply {
   std::optional<std::uint32_t> max_age;
 };
 
-/// Answers one request: inside the handler as a piggybacked response, later as a separate one (CON to
-/// CON, NON to NON). Move-only; dropped unanswered it answers 5.03. Answering after the server is gone
-/// does nothing.
+/// Answers one request: inside the handler or within the next 100 ms as a piggybacked response, later as a
+/// separate one (CON to CON, NON to NON). Move-only; dropped unanswered it answers 5.03. Answering after the
+/// server is gone does nothing.
 class Responder {
  public:
   class Impl;
@@ -72,6 +72,7 @@ struct ServerCounters {
   std::uint64_t malformed = 0;
   std::uint64_t kernel_drops = 0;     ///< datagrams the kernel dropped (SO_MEMINFO), all listeners
   std::uint64_t uploads_refused = 0;  ///< block-wise: 4.08 and bounds
+  std::uint64_t overloads = 0;        ///< 5.03 because too many requests wait for their answer
 };
 
 struct ServerOptions {
@@ -98,6 +99,12 @@ class CoapServer {
   /// Addresses in the order of the options, UDP first, with real ports.
   [[nodiscard]] virtual std::vector<SocketAddress> bound() const = 0;
   [[nodiscard]] virtual ServerCounters counters() const = 0;
+  /// Notes a request of a former life as answered, so that a repeat of it gets `reply` and does not reach the
+  /// handler: how a journal that is read again refills the duplicate filter, oldest first.
+  virtual void remember(const SocketAddress& peer, std::uint16_t message_id, std::string_view token,
+                        std::string_view payload, const ServerReply& reply) {
+    (void)peer, (void)message_id, (void)token, (void)payload, (void)reply;
+  }
 };
 
 }  // namespace coap

@@ -163,6 +163,7 @@ Result<> Context::Core::start(void* owner) {
 
 void Context::Core::close() {
   coap_set_app_data(context_, nullptr);
+  options_.notices = {};
   watch_.reset();
   flush_.reset();
 }

@@ -1,0 +1,139 @@
+#include "core/coap/listener.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <ifaddrs.h>
+#include <linux/sock_diag.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <set>
+
+#include "core/coap/context.h"
+#include "core/coap/udp_holders.h"
+
+namespace aiot::coap {
+namespace {
+
+/// The descriptors an epoll descriptor watches.
+std::set<int> watched_by(int epoll) {
+  std::set<int> watched;
+  std::ifstream info(fmt::format("/proc/self/fdinfo/{}", epoll));
+  std::string line;
+  while (std::getline(info, line))
+    if (line.compare(0, 4, "tfd:") == 0) watched.insert(std::atoi(line.c_str() + 4));
+  return watched;
+}
+
+/// libcoap tells no reason when it cannot listen; a socket of our own, bound the same way, does.
+int bind_error(const SocketAddress& address, bool tcp) {
+  sockaddr_storage storage{};
+  const auto size = address.to(storage);
+  const int fd = ::socket(address.family(), (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  int error = ::bind(fd, reinterpret_cast<const sockaddr*>(&storage), size) == 0 ? 0 : errno;
+  if (error == 0 && tcp && ::listen(fd, 1) != 0) error = errno;
+  ::close(fd);
+  return error;
+}
+
+Error cannot_listen(const SocketAddress& address, bool tcp, int error) {
+  const auto what = fmt::format("cannot listen on coap{}://{}", tcp ? "+tcp" : "", address.text());
+  if (error == EADDRINUSE) return make_error(Errc::unreachable, what + ": address in use", error);
+  if (error != 0) return errno_error(what, error);
+  return make_error(Errc::internal, what);
+}
+
+/// Interfaces that are up and can multicast, or the one that is named.
+std::vector<unsigned> interfaces(const std::string& only) {
+  std::set<unsigned> indexes;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return {};
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
+  for (const auto* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    const bool wanted = only.empty() ? (entry->ifa_flags & IFF_UP) != 0 &&
+                                           (entry->ifa_flags & (IFF_MULTICAST | IFF_LOOPBACK)) != 0
+                                     : only == entry->ifa_name;
+    if (wanted) indexes.insert(::if_nametoindex(entry->ifa_name));
+  }
+  indexes.erase(0);
+  return {indexes.begin(), indexes.end()};
+}
+
+}  // namespace
+
+Result<Listener> Listener::open(coap_context_t* context, const SocketAddress& address, bool tcp) {
+  if (!tcp && udp_address_in_use(address)) return cannot_listen(address, tcp, EADDRINUSE);
+  if (const int error = bind_error(address, tcp); error != 0) return cannot_listen(address, tcp, error);
+
+  const int epoll = coap_context_get_coap_fd(context);
+  const auto before = watched_by(epoll);
+  const auto listen_address = to_coap(address);
+  if (coap_new_endpoint(context, &listen_address, tcp ? COAP_PROTO_TCP : COAP_PROTO_UDP) == nullptr)
+    return cannot_listen(address, tcp, 0);
+
+  Listener listener;
+  listener.bound_ = address;
+  for (const int fd : watched_by(epoll)) {
+    if (before.count(fd) > 0) continue;
+    listener.fd_ = fd;
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0)
+      listener.bound_ = SocketAddress::from(reinterpret_cast<const sockaddr*>(&storage), size);
+  }
+  if (listener.fd_ < 0)
+    return make_error(Errc::internal, "cannot find the socket libcoap listens on: /proc is not mounted");
+  return listener;
+}
+
+void Listener::set_receive_buffer(int bytes) const {
+  // With CAP_NET_ADMIN beyond net.core.rmem_max, else as far as that goes.
+  if (::setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+std::uint32_t Listener::kernel_drops() const {
+  std::uint32_t info[SK_MEMINFO_VARS] = {};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd_, SOL_SOCKET, SO_MEMINFO, info, &size) != 0) return 0;
+  return info[SK_MEMINFO_DROPS];
+}
+
+Result<> Listener::join(const std::string& group) const {
+  const auto percent = group.find('%');
+  const auto address = SocketAddress::parse(group.substr(0, percent), 5683);
+  if (!address || !address->is_multicast())
+    return make_error(Errc::usage, fmt::format("'{}' is not a multicast group", group));
+  const auto name = percent == std::string::npos ? std::string() : group.substr(percent + 1);
+  if (address->family() == AF_INET6 && bound_.family() == AF_INET)
+    return make_error(Errc::usage, fmt::format("{} cannot join '{}'", bound_.text(), group));
+
+  int joined = 0;
+  int error = ENODEV;
+  for (const auto index : interfaces(name)) {
+    group_req request{};
+    request.gr_interface = index;
+    address->to(request.gr_group);
+    const int level = address->family() == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    if (::setsockopt(fd_, level, MCAST_JOIN_GROUP, &request, sizeof request) == 0 || errno == EADDRINUSE) {
+      ++joined;
+    } else {
+      error = errno;
+    }
+  }
+  if (joined > 0) return {};
+  return errno_error(fmt::format("cannot join {}", group), error);
+}
+
+}  // namespace aiot::coap

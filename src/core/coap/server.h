@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/coap/body_table.h"
+#include "core/coap/coap_server.h"
+#include "core/coap/context.h"
+#include "core/coap/duplicate_filter.h"
+#include "core/coap/exchange.h"
+#include "core/coap/listener.h"
+#include "core/coap/upload_table.h"
+#include "core/loop/event_loop.h"
+
+namespace aiot::coap {
+
+/// The CoapServer on libcoap.
+///
+/// Datagram listeners share one context whose idle sessions are capped: libcoap looks at every session of a
+/// context for each datagram of a new peer. Nothing here hangs on a session, so it does not matter when one
+/// is dropped: uploads, large replies and repeated messages are known by peer address, in tables of our own,
+/// and libcoap's block handling stays switched off. TCP listeners have a context of their own, uncapped.
+class Server final : public CoapServer {
+ public:
+  Server(EventLoop& loop, ServerOptions options, Handler handler);
+  ~Server() override;
+  Result<> open();
+
+  [[nodiscard]] std::vector<SocketAddress> bound() const override;
+  [[nodiscard]] ServerCounters counters() const override;
+  void remember(const SocketAddress& peer, std::uint16_t message_id, std::string_view token,
+                std::string_view payload, const ServerReply& reply) override;
+
+  /// Answers, once and for all, and takes the exchange back.
+  void reply(Exchange& exchange, const ServerReply& reply);
+
+ private:
+  /// The longest an answer to a multicast request waits (RFC 7252 section 8.2 leaves the choice to us).
+  static constexpr std::uint16_t kLeisureSeconds = 1;
+  struct Parsed;
+  struct Running {
+    bool gone = false;
+    Handler handler;
+  };
+  /// A reply to a multicast request that waits for its random moment.
+  struct AtLeisure {
+    SessionRef session;
+    coap_pdu_t* pdu = nullptr;
+    std::unique_ptr<Timer> timer;
+  };
+
+  Result<> open_context(bool tcp, const std::vector<SocketAddress>& addresses, std::unique_ptr<Context>& out);
+  Result<> join_groups();
+  static void on_libcoap_request(coap_resource_t* resource, coap_session_t* session,
+                                 const coap_pdu_t* request, const coap_string_t* query,
+                                 coap_pdu_t* response) noexcept;
+
+  void handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
+  void answer_repeat(const Exchange& exchange, coap_pdu_t* response);
+  /// False when the request is answered already: more of its upload is to come, or it is refused.
+  bool take_upload(Exchange& exchange, const Parsed& parsed, std::string& body);
+  /// False when the request was for a later block of a large reply, and is answered.
+  bool take_later_block(Exchange& exchange);
+  void call_handler(Exchange& exchange, const Parsed& parsed, std::string_view payload);
+  void answer_now(Exchange& exchange, const AnswerView& answer);
+  void refuse(Exchange& exchange, std::uint8_t code, std::string_view diagnostic);
+
+  /// Puts what was answered into the duplicate filter.
+  void note_answer(Exchange& exchange, const AnswerView& answer);
+
+  void defer(Exchange& exchange);
+  void send_later(Exchange& exchange, const AnswerView& answer);
+  void send_at_leisure(coap_session_t* session, coap_pdu_t* pdu);
+  void send_empty_ack(const Exchange& exchange);
+  void release_held();
+  void sweep();
+  void arm_sweep();
+
+  /// What goes out for `reply`: all of it, or the block that was asked for. `etag` holds what it shows.
+  AnswerView view_of(Exchange& exchange, const ServerReply& reply, std::string& etag);
+  AnswerView view_of(Exchange& exchange, const Body& body);
+  void name(Exchange& exchange) const;
+
+  Exchange& take_exchange();
+  void give_back(Exchange& exchange);
+
+  EventLoop& loop_;
+  ServerOptions options_;
+  Handler handler_;
+  ServerCounters counters_;
+  std::vector<Listener> listeners_;
+  std::unique_ptr<Context> datagrams_;
+  std::unique_ptr<Context> streams_;
+  std::unique_ptr<Timer> held_timer_;
+  std::unique_ptr<Timer> sweep_timer_;
+
+  DuplicateFilter filter_;
+  UploadTable uploads_;
+  BodyTable bodies_;
+  std::vector<std::unique_ptr<Exchange>> spare_;
+  ExchangeList held_;      ///< deferred, no ACK sent yet
+  ExchangeList deferred_;  ///< deferred, nothing owed at once
+  std::list<AtLeisure> at_leisure_;
+  Running* running_ = nullptr;
+  Exchange* current_ = nullptr;  ///< the one whose handler runs, until it is answered or deferred
+
+  // Reused from request to request.
+  Peer peer_;
+  std::vector<std::string_view> path_;
+  std::vector<std::string_view> query_;
+  std::string scratch_;
+};
+
+}  // namespace aiot::coap

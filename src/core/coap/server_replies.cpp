@@ -1,0 +1,217 @@
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/base/random.h"
+#include "core/coap/answer_writer.h"
+#include "core/coap/pdu.h"
+#include "core/coap/server.h"
+
+/// The way out: answers inside the handler, within the time a client waits for its ACK anyway, and later.
+namespace aiot::coap {
+namespace {
+
+/// How long an ACK waits for its answer: short beside ACK_TIMEOUT (2 s, RFC 7252 section 4.8), long for us.
+constexpr Duration kHold = std::chrono::milliseconds(100);
+/// Each deferred request keeps a session of libcoap, and libcoap looks at all of them for every new peer.
+constexpr std::size_t kMaxDeferred = 4096;
+/// What fits a datagram anywhere (RFC 7252 section 4.6), and the largest block.
+constexpr std::size_t kDatagramPayload = 1024;
+constexpr std::uint8_t kLargestSzx = 6;
+/// Room for header, token and options around a payload on TCP.
+constexpr std::size_t kStreamOverhead = 256;
+
+std::string etag_of(std::string_view payload) {
+  const auto hash = std::hash<std::string_view>{}(payload);
+  std::string out(4, '\0');
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<char>(hash >> (8 * i));
+  return out;
+}
+
+bool is_response(std::uint8_t code) { return code >> 5 >= 2 && code >> 5 <= 5; }
+bool is_error(std::uint8_t code) { return code >> 5 > 2; }
+
+}  // namespace
+
+void Server::reply(Exchange& exchange, const ServerReply& reply) {
+  if (exchange.closed) {
+    deferred_.remove(exchange);
+    give_back(exchange);
+    return;
+  }
+  std::string etag;
+  const auto answer = view_of(exchange, reply, etag);
+  if (exchange.call != nullptr) {
+    answer_now(exchange, answer);
+  } else {
+    send_later(exchange, answer);
+  }
+}
+
+AnswerView Server::view_of(Exchange& exchange, const ServerReply& reply, std::string& etag) {
+  AnswerView view;
+  view.code = is_response(reply.code) ? reply.code : code(5, 0);
+  view.content_format = reply.content_format;
+  view.max_age = reply.max_age;
+  view.location_path = reply.location_path.empty() ? nullptr : &reply.location_path;
+  view.payload = reply.payload;
+  if (exchange.block1) view.block1 = exchange.block1->encode();
+
+  const auto wanted = exchange.block2.value_or(Block{0, false, kLargestSzx});
+  auto limit = kDatagramPayload;
+  if (exchange.block2) {
+    limit = std::min(limit, wanted.size());
+  } else if (!exchange.datagram) {
+    const auto most = coap_session_max_pdu_size(exchange.session);
+    if (most > limit + kStreamOverhead) limit = most - kStreamOverhead;
+  }
+  if (reply.payload.size() <= limit && wanted.number == 0) return view;
+
+  const auto piece = slice(reply.payload, wanted, kLargestSzx);
+  if (!piece) {
+    AnswerView beyond;
+    beyond.code = code(4, 0);
+    beyond.payload = "there is no such block";
+    return beyond;
+  }
+  etag = etag_of(reply.payload);
+  view.etag = etag;
+  view.payload = piece->payload;
+  view.block2 = piece->block.encode();
+  view.size2 = static_cast<std::uint32_t>(reply.payload.size());
+  if (piece->block.more) {
+    if (exchange.call != nullptr) name(exchange);
+    bodies_.put(exchange.key, {reply.code, reply.content_format, reply.max_age, etag, reply.payload},
+                loop_.now());
+    arm_sweep();
+  }
+  return view;
+}
+
+AnswerView Server::view_of(Exchange& exchange, const Body& body) {
+  AnswerView view;
+  const auto piece = slice(body.payload, *exchange.block2, kLargestSzx);
+  if (!piece) {
+    view.code = code(4, 0);
+    view.payload = "there is no such block";
+    return view;
+  }
+  view.code = body.code;
+  view.content_format = body.content_format;
+  view.max_age = body.max_age;
+  view.etag = body.etag;
+  view.payload = piece->payload;
+  view.block2 = piece->block.encode();
+  return view;
+}
+
+void Server::note_answer(Exchange& exchange, const AnswerView& answer) {
+  if (!exchange.datagram) return;
+  // Later blocks are cut again rather than kept.
+  if (exchange.block2 && exchange.block2->number > 0) return filter_.forget(exchange.slot);
+  filter_.answered(exchange.slot, answer, exchange.payload);
+}
+
+void Server::defer(Exchange& exchange) {
+  auto* const response = exchange.call->response;
+  if (held_.size() + deferred_.size() >= kMaxDeferred) {
+    ++counters_.overloads;
+    exchange.closed = true;
+    AnswerView busy;
+    busy.code = code(5, 3);
+    write_answer(response, busy);
+    note_answer(exchange, busy);
+    deferred_.push(exchange);
+  } else {
+    name(exchange);
+    exchange.payload_copy = exchange.payload;
+    exchange.payload = exchange.payload_copy;
+    exchange.keeps_session = SessionRef(exchange.session);
+    // Of type NON and without a code, libcoap sends nothing: the ACK is ours to send, with the answer in it
+    // if that comes soon.
+    if (exchange.datagram) coap_pdu_set_type(response, COAP_MESSAGE_NON);
+    if (exchange.datagram && exchange.confirmable) {
+      exchange.held_until = loop_.now() + kHold;
+      held_.push(exchange);
+      if (!held_timer_->armed()) held_timer_->start(kHold);
+    } else {
+      deferred_.push(exchange);
+    }
+  }
+  exchange.call = nullptr;
+  if (current_ == &exchange) current_ = nullptr;
+}
+
+void Server::send_empty_ack(const Exchange& exchange) {
+  if (auto* const ack = coap_pdu_init(COAP_MESSAGE_ACK, COAP_EMPTY_CODE, exchange.message_id, 0))
+    coap_send(exchange.session, ack);
+}
+
+void Server::release_held() {
+  const auto now = loop_.now();
+  while (auto* const exchange = held_.first()) {
+    if (exchange->held_until > now) {
+      held_timer_->start(exchange->held_until - now);
+      return;
+    }
+    held_.remove(*exchange);
+    exchange->acknowledged = true;
+    deferred_.push(*exchange);
+    filter_.answered_separately(exchange->slot);
+    send_empty_ack(*exchange);
+  }
+}
+
+void Server::send_later(Exchange& exchange, const AnswerView& answer) {
+  const bool piggybacked = exchange.datagram && exchange.confirmable && !exchange.acknowledged;
+  (piggybacked ? held_ : deferred_).remove(exchange);
+  if (!exchange.acknowledged) note_answer(exchange, answer);
+
+  auto* const session = exchange.session;
+  const bool unwanted = (exchange.no_response >> ((answer.code >> 5) - 1) & 1) != 0 ||
+                        (exchange.multicast && is_error(answer.code));
+  // libcoap would dial out on a stream that is closed.
+  const bool gone = coap_session_get_state(session) != COAP_SESSION_STATE_ESTABLISHED;
+  if (gone || unwanted) {
+    if (piggybacked && !gone) send_empty_ack(exchange);
+    give_back(exchange);
+    return;
+  }
+
+  const auto type = piggybacked            ? COAP_MESSAGE_ACK
+                    : exchange.confirmable ? COAP_MESSAGE_CON
+                                           : COAP_MESSAGE_NON;
+  const auto id = piggybacked ? exchange.message_id : coap_new_message_id(session);
+  auto* const pdu = coap_pdu_init(type, COAP_EMPTY_CODE, id, coap_session_max_pdu_size(session));
+  if (pdu == nullptr || !coap_add_token(pdu, exchange.token_size, bytes(exchange.token_view()))) {
+    log::error("out of memory for an answer");
+    coap_delete_pdu(pdu);
+  } else {
+    write_answer(pdu, answer);
+    if (exchange.multicast) {
+      send_at_leisure(session, pdu);
+    } else {
+      coap_send(session, pdu);
+      if (type == COAP_MESSAGE_CON && exchange.datagram) datagrams_->flush();
+    }
+  }
+  give_back(exchange);
+}
+
+void Server::send_at_leisure(coap_session_t* session, coap_pdu_t* pdu) {
+  constexpr std::size_t kMost = 1024;
+  if (at_leisure_.size() >= kMost) return coap_delete_pdu(pdu);
+  at_leisure_.push_back({SessionRef(session), pdu, nullptr});
+  const auto self = std::prev(at_leisure_.end());
+  self->timer = loop_.make_timer([this, self] {
+    coap_send(self->session.get(), self->pdu);
+    // The timer is this function's home; it goes on the next turn.
+    loop_.post([timer = std::move(self->timer)] {});
+    at_leisure_.erase(self);
+  });
+  const auto most = static_cast<std::uint64_t>(Duration(std::chrono::seconds(kLeisureSeconds)).count());
+  self->timer->start(Duration(static_cast<Duration::rep>(random_u64() % most)));
+}
+
+}  // namespace aiot::coap
