@@ -221,7 +221,7 @@ class UvLoop final : public EventLoop {
           },
           nullptr);
       log::error("uv_loop_close: {}", uv_strerror(rc));
-      assert(!"the loop was closed while something still used it");
+      assert(false && "the loop was closed while something still used it");
     }
   }
   UvLoop(const UvLoop&) = delete;
