@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "core/base/log.h"
@@ -21,9 +22,6 @@ constexpr std::size_t kClientReceive = 32 * 1024;
 constexpr rlim_t kMaxDescriptors = 128 * 1024;
 /// Its own timeouts stay behind ours, which know what they wait for.
 constexpr unsigned kLwsTimeout = 24 * 60 * 60;
-
-/// No pings of its own: ours have intervals below a second for tests and count what was heard.
-constexpr lws_retry_bo_t kNoKeepalive = {nullptr, 0, 0, 0, 0, 0};
 
 void log_line(int, const char* line) {
   std::string_view text(line);
@@ -68,37 +66,54 @@ std::map<Key, std::weak_ptr<LwsContext>>& contexts() {
 /// timer's function holds is freed then.
 class Burial {
  public:
-  static void begin(lws_context* context, EventLoop& loop) {
+  static void begin(lws_context* context, std::shared_ptr<void> needed, EventLoop& loop) {
     lws_context_destroy(context);
-    next_turn(Burial(context, loop, 3));
+    next_turn(Burial(context, std::move(needed), loop, 3));
   }
 
   Burial(Burial&& other) noexcept
-      : context_(std::exchange(other.context_, nullptr)), loop_(other.loop_), turns_(other.turns_) {}
+      : needed_(std::move(other.needed_)),
+        context_(std::exchange(other.context_, nullptr)),
+        loop_(other.loop_),
+        turns_(other.turns_) {}
   ~Burial() {
     if (context_ == nullptr) return;
     if (turns_ == 0) {
       lws_context_destroy(context_);
     } else {
-      next_turn(Burial(context_, loop_, turns_ - 1));
+      next_turn(Burial(context_, std::move(needed_), loop_, turns_ - 1));
     }
   }
   Burial(const Burial&) = delete;
   Burial& operator=(const Burial&) = delete;
 
  private:
-  Burial(lws_context* context, EventLoop& loop, int turns) : context_(context), loop_(loop), turns_(turns) {}
+  Burial(lws_context* context, std::shared_ptr<void> needed, EventLoop& loop, int turns)
+      : needed_(std::move(needed)), context_(context), loop_(loop), turns_(turns) {}
   static void next_turn(Burial burial) {
     auto& loop = burial.loop_;
     const auto closed_at_once = loop.make_timer([held = std::move(burial)] {});
   }
 
+  std::shared_ptr<void> needed_;
   lws_context* context_;
   EventLoop& loop_;
   int turns_;
 };
 
+void* as_ticket(std::uintptr_t number) { return reinterpret_cast<void*>(number); }
+std::uintptr_t as_number(const void* ticket) { return reinterpret_cast<std::uintptr_t>(ticket); }
+
 }  // namespace
+
+struct LwsContext::Shared {
+  std::unordered_map<std::uintptr_t, LwsHandler*> handlers;
+  std::uintptr_t last_ticket = 0;
+  void* adopting = nullptr;  ///< ticket of the socket being handed over
+  int depth = 0;             ///< of callbacks on the stack
+};
+
+LwsContext::LwsContext(EventLoop& loop, bool tls) : loop_(loop), tls_(tls), shared_(std::make_unique<Shared>()) {}
 
 std::shared_ptr<LwsContext> LwsContext::get(EventLoop& loop, bool tls) {
   auto& known = contexts()[{&loop, tls}];
@@ -112,7 +127,7 @@ std::shared_ptr<LwsContext> LwsContext::get(EventLoop& loop, bool tls) {
   // with the loop, should it not come to that).
   std::shared_ptr<LwsContext> context(made.release(), [](LwsContext* gone) {
     std::unique_ptr<LwsContext> owner(gone);
-    if (gone->depth_ > 0) gone->loop_.post([owner = std::move(owner)] {});
+    if (gone->shared_->depth > 0) gone->loop_.post([owner = std::move(owner)] {});
   });
   known = context;
   return context;
@@ -122,7 +137,6 @@ bool LwsContext::start() {
   static const lws_protocols protocols[] = {
       {kServerProtocol, on_callback, 0, kServerReceive, 0, nullptr, kWriteSize},
       {kClientProtocol, on_callback, 0, kClientReceive, 0, nullptr, kWriteSize},
-      {kRawProtocol, on_callback, 0, kWriteSize, 0, nullptr, kWriteSize},
       {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
   lws_set_log_level(log::enabled(log::Level::debug) ? LLL_ERR | LLL_WARN | LLL_NOTICE : 0, log_line);
 
@@ -135,7 +149,7 @@ bool LwsContext::start() {
   if (tls_) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
   info.foreign_loops = loops_;
   info.pt_serv_buf_size = kWriteSize;
-  info.retry_and_idle_policy = &kNoKeepalive;
+  info.retry_and_idle_policy = no_keepalive();
   info.timeout_secs = kLwsTimeout;
   info.connect_timeout_secs = kLwsTimeout;
   info.max_http_header_data = 16 * 1024;
@@ -143,7 +157,7 @@ bool LwsContext::start() {
   info.alpn = "http/1.1";
   info.gid = static_cast<gid_t>(-1);
   info.uid = static_cast<uid_t>(-1);
-  info.user = this;
+  info.user = shared_.get();
   const DescriptorLimit limit;
   max_descriptor_ = limit.limit() - 1;
   context_ = lws_create_context(&info);
@@ -155,14 +169,35 @@ bool LwsContext::start() {
 LwsContext::~LwsContext() {
   auto& map = contexts();
   if (const auto at = map.find({&loop_, tls_}); at != map.end() && at->second.expired()) map.erase(at);
-  if (context_ != nullptr) Burial::begin(context_, loop_);
+  if (context_ == nullptr) return;
+  shared_->handlers.clear();
+  Burial::begin(context_, std::shared_ptr<Shared>(std::move(shared_)), loop_);
+}
+
+void* LwsContext::enroll(LwsHandler& handler) {
+  const auto number = ++shared_->last_ticket;
+  shared_->handlers.emplace(number, &handler);
+  return as_ticket(number);
+}
+
+void LwsContext::forget(void* ticket) { shared_->handlers.erase(as_number(ticket)); }
+
+void LwsContext::silence(lws* wsi) {
+  forget(lws_get_opaque_user_data(wsi));
+  lws_set_opaque_user_data(wsi, nullptr);
 }
 
 lws* LwsContext::adopt(int descriptor, std::string_view head, LwsHandler& handler) {
-  adopting_ = &handler;
+  shared_->adopting = enroll(handler);
   lws* wsi = lws_adopt_socket_vhost_readbuf(vhost_, descriptor, head.data(), head.size());
-  adopting_ = nullptr;
+  // Still there when libwebsockets failed before its first callback.
+  if (auto* unused = std::exchange(shared_->adopting, nullptr)) forget(unused);
   return wsi;
+}
+
+const lws_retry_bo_t* LwsContext::no_keepalive() {
+  static constexpr lws_retry_bo_t none = {nullptr, 0, 0, 0, 0, 0};
+  return &none;
 }
 
 void LwsContext::close(lws* wsi, std::uint16_t code, std::string_view reason) {
@@ -181,31 +216,28 @@ void LwsContext::kill(lws* wsi) {
 
 int LwsContext::on_callback(lws* wsi, lws_callback_reasons reason, void*, void* in, std::size_t size) {
   if (wsi == nullptr || reason == LWS_CALLBACK_PROTOCOL_INIT || reason == LWS_CALLBACK_PROTOCOL_DESTROY) return 0;
-  auto* self = static_cast<LwsContext*>(lws_context_user(lws_get_context(wsi)));
-  if (self == nullptr) return 0;
-  if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED && self->adopting_ != nullptr) {
-    lws_set_opaque_user_data(wsi, std::exchange(self->adopting_, nullptr));
+  auto* shared = static_cast<Shared*>(lws_context_user(lws_get_context(wsi)));
+  if (shared == nullptr) return 0;
+  if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
+    lws_set_opaque_user_data(wsi, std::exchange(shared->adopting, nullptr));
   }
-  auto* handler = static_cast<LwsHandler*>(lws_get_opaque_user_data(wsi));
-  if (handler == nullptr) {
-    // Without an owner a connection may only end.
-    switch (reason) {
-      case LWS_CALLBACK_RECEIVE:
-      case LWS_CALLBACK_CLIENT_RECEIVE:
-      case LWS_CALLBACK_SERVER_WRITEABLE:
-      case LWS_CALLBACK_CLIENT_WRITEABLE:
-      case LWS_CALLBACK_RAW_RX:
-      case LWS_CALLBACK_RAW_WRITEABLE:
-      case LWS_CALLBACK_RAW_CONNECTED:
-      case LWS_CALLBACK_CLIENT_ESTABLISHED:
-      case LWS_CALLBACK_ESTABLISHED: return -1;
-      default: return 0;
-    }
+  const auto found = shared->handlers.find(as_number(lws_get_opaque_user_data(wsi)));
+  if (found != shared->handlers.end()) {
+    ++shared->depth;
+    const int answer = found->second->on_lws(wsi, reason, in, size);
+    --shared->depth;
+    return answer;
   }
-  ++self->depth_;
-  const int answer = handler->on_lws(wsi, reason, in, size);
-  --self->depth_;
-  return answer;
+  // Without an owner a connection may only end.
+  switch (reason) {
+    case LWS_CALLBACK_ESTABLISHED:
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_CLIENT_ESTABLISHED:
+    case LWS_CALLBACK_CLIENT_RECEIVE:
+    case LWS_CALLBACK_CLIENT_WRITEABLE: return -1;
+    default: return 0;
+  }
 }
 
 }  // namespace aiot::ws

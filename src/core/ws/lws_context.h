@@ -9,8 +9,7 @@
 
 namespace aiot::ws {
 
-/// What libwebsockets has to say about one connection. Set as the connection's opaque user data; setting that
-/// to null silences it.
+/// Hears what libwebsockets has to say about one connection, until it is silenced.
 class LwsHandler {
  public:
   virtual ~LwsHandler() = default;
@@ -33,6 +32,14 @@ class LwsContext {
   /// Descriptors from this number on cannot be adopted.
   [[nodiscard]] int max_descriptor() const { return max_descriptor_; }
 
+  /// The opaque user data of a connection to make, by which callbacks find `handler`: a ticket and no pointer,
+  /// because libwebsockets tells of a connection's end turns after its owner may have gone.
+  void* enroll(LwsHandler& handler);
+  /// No callbacks for that ticket any more.
+  void forget(void* ticket);
+  /// No callbacks for that connection any more.
+  void silence(lws* wsi);
+
   /// Hands a connected socket over, with `head` as if just read from it. `handler` hears of it from inside the
   /// call on. Null (and the socket closed) when libwebsockets refuses.
   lws* adopt(int descriptor, std::string_view head, LwsHandler& handler);
@@ -46,12 +53,17 @@ class LwsContext {
   /// Drops a connection in the next turn without flushing anything.
   void kill(lws* wsi);
 
+  /// libwebsockets pings and hangs up after fixed seconds by itself; this turns that off.
+  static const lws_retry_bo_t* no_keepalive();
+
   static constexpr const char* kServerProtocol = "aiot-server";
   static constexpr const char* kClientProtocol = "aiot-client";
-  static constexpr const char* kRawProtocol = "aiot-raw";
 
  private:
-  LwsContext(EventLoop& loop, bool tls) : loop_(loop), tls_(tls) {}
+  /// What callbacks need; it stays until the last of them, when this object has gone.
+  struct Shared;
+
+  LwsContext(EventLoop& loop, bool tls);
   bool start();
   static int on_callback(lws* wsi, lws_callback_reasons reason, void* user, void* in, std::size_t size);
 
@@ -59,9 +71,8 @@ class LwsContext {
   bool tls_;
   lws_context* context_ = nullptr;
   lws_vhost* vhost_ = nullptr;
-  LwsHandler* adopting_ = nullptr;
+  std::unique_ptr<Shared> shared_;
   int max_descriptor_ = 0;
-  int depth_ = 0;  ///< of callbacks on the stack
   void* loops_[1] = {};
 };
 

@@ -100,7 +100,7 @@ void ServerWebSocket::check_deadline(TimePoint now) {
 
 void ServerWebSocket::drop() {
   if (wsi_ != nullptr) {
-    lws_set_opaque_user_data(wsi_, nullptr);
+    core_->lws().silence(wsi_);
     core_->lws().kill(std::exchange(wsi_, nullptr));
   }
   session_.reset();
@@ -189,7 +189,7 @@ void ServerWebSocket::start_closing() {
 }
 
 void ServerWebSocket::ended() {
-  lws_set_opaque_user_data(wsi_, nullptr);
+  core_->lws().silence(wsi_);
   wsi_ = nullptr;
   source_ = nullptr;
   if (open_ && session_) session_->closed();

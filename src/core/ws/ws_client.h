@@ -32,24 +32,31 @@ struct ClientOptions {
   std::vector<std::string> subprotocols;
   Headers headers;
   Duration timeout = std::chrono::seconds(10);  ///< name, connect and handshake together
-  std::size_t max_message = 4 * 1024 * 1024;
+  std::size_t max_message = 4 * 1024 * 1024;    ///< received; 1009 beyond
+  Duration ping_interval = std::chrono::seconds(30);  ///< a server silent for two is given up
+  Duration close_timeout = std::chrono::seconds(5);   ///< closing handshake
 };
 
-/// One outgoing WebSocket. Made connecting; destroyed it closes (1001) without further callbacks.
+/// One outgoing WebSocket. Made connecting; destroyed it closes (1001) without further callbacks, also from
+/// inside one. On TLS the certificate is verified against the system's (or SSL_CERT_FILE's) authorities.
 class WsClient {
  public:
   struct Callbacks {
     UniqueFunction<void(const std::string& subprotocol)> opened;
     UniqueFunction<void(std::string_view message, bool binary)> received;
     /// Last of all, once, whether it had opened or not: why. An HTTP refusal has its status in `native`
-    /// (401 and 403 are Errc::unauthorized).
+    /// (401 and 403 are Errc::unauthorized, other 4xx rejected, 5xx and answers that make no sense
+    /// peer_failed), a closing handshake its code (1003 ...). A lost connection, and one closed by
+    /// either side without complaint (1000, 1001), is unreachable; a refused certificate unauthorized.
     UniqueFunction<void(Error why)> closed;
     UniqueFunction<void()> writable;  ///< queued_bytes() came down below `low_water`
   };
   static std::unique_ptr<WsClient> connect(EventLoop& loop, const Endpoint& endpoint, ClientOptions options,
                                            Callbacks callbacks);
   virtual ~WsClient() = default;
+  /// Queues one message, also before it has opened; without a bound, so look at queued_bytes().
   virtual void send_text(std::string message) = 0;
+  /// Starts the closing handshake after what is queued; callbacks.closed follows.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
   static constexpr std::size_t kLowWater = 64 * 1024;
