@@ -260,7 +260,8 @@ bool find_type(JsonReader& reader, std::string& type) {
   return reader.fail("a message without its type");
 }
 
-bool read_message(JsonReader& reader, const std::string& type, std::size_t size, Message& out) {
+bool read_message(JsonReader& reader, const std::string& type, std::size_t size, Message& out,
+                  bool& unknown) {
   if (type == "batch") return read_batch(reader, out, size);
   if (type == "ack") return read_ack(reader, out);
   if (type == "sync") return read_sync(reader, out);
@@ -270,6 +271,7 @@ bool read_message(JsonReader& reader, const std::string& type, std::size_t size,
   if (type == "welcome") return read_welcome(reader, out);
   if (type == "refused") return read_refused(reader, out);
   if (type == "failure") return read_failure(reader, out);
+  unknown = true;
   return reader.fail("a message of an unknown type");
 }
 
@@ -281,7 +283,12 @@ Result<Message> parse_message(std::string_view text) {
   if (!find_type(looking, type)) return looking.error();
   JsonReader reader(text);
   Message message;
-  if (!read_message(reader, type, text.size(), message)) return reader.error();
+  bool unknown = false;
+  if (!read_message(reader, type, text.size(), message, unknown)) {
+    Error error = reader.error();
+    if (unknown) error.code = Errc::usage;
+    return error;
+  }
   return message;
 }
 

@@ -115,7 +115,8 @@ struct Failure {
 using Message = std::variant<Hello, Welcome, Sync, Batch, Ack, Ask, Answer, Refused, Failure>;
 
 /// Errc::rejected with what was wrong and where; bounds of model/update.h and kMaxBatchItems hold. Unknown
-/// members are ignored, an unknown type is an error (the caller ignores it to stay compatible).
+/// members are ignored; an unknown type is Errc::usage, and the caller ignores the message to stay
+/// compatible.
 [[nodiscard]] Result<Message> parse_message(std::string_view text);
 [[nodiscard]] std::string format_message(const Message& message);
 

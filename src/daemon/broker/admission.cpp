@@ -1,0 +1,74 @@
+#include "daemon/broker/admission.h"
+
+#include <algorithm>
+
+#include "core/base/text.h"
+#include "daemon/wire/gateway_v1.h"
+
+namespace aiot::broker {
+namespace {
+
+constexpr std::string_view kPyaiotWord = "token";
+constexpr std::string_view kBearer = "bearer ";
+
+/// The items of Sec-WebSocket-Protocol, whether they came as one text or apart.
+std::vector<std::string_view> offered(const ws::UpgradeRequest& request) {
+  std::vector<std::string_view> items;
+  for (const std::string& entry : request.subprotocols) {
+    for (const std::string_view item : text::split(entry, ',')) {
+      if (const auto trimmed = text::trim(item); !trimmed.empty()) items.push_back(trimmed);
+    }
+  }
+  return items;
+}
+
+Result<GatewayAdmission> admit_native(const ws::UpgradeRequest& request, const wire::Keys& keys) {
+  const std::string_view authorization = request.header("authorization");
+  if (text::lower(authorization.substr(0, kBearer.size())) != kBearer) {
+    return make_error(Errc::unauthorized, "aiot.gateway.v1 needs Authorization: Bearer TOKEN");
+  }
+  auto name = wire::check_token(keys, text::trim(authorization.substr(kBearer.size())));
+  if (!name) return std::move(name).error();
+  if (name->empty()) {
+    return make_error(Errc::unauthorized,
+                      "the token is bound to no gateway; aiot keys token --gateway NAME makes one");
+  }
+  GatewayAdmission admission;
+  admission.native = true;
+  admission.principal.name = std::move(*name);
+  admission.subprotocol = wire::kGatewayV1;
+  return admission;
+}
+
+}  // namespace
+
+bool origin_allowed(std::string_view origin, std::string_view host, const std::vector<std::string>& allowed) {
+  if (origin.empty()) return true;
+  const std::string asked = text::lower(origin);
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!host.empty() && asked == std::string(scheme) + text::lower(host)) return true;
+  }
+  return std::any_of(allowed.begin(), allowed.end(), [&](std::string entry) {
+    while (!entry.empty() && entry.back() == '/') entry.pop_back();
+    return entry == "*" || text::lower(entry) == asked;
+  });
+}
+
+Result<GatewayAdmission> admit_gateway(const ws::UpgradeRequest& request, const wire::Keys& keys) {
+  const auto items = offered(request);
+  if (std::find(items.begin(), items.end(), wire::kGatewayV1) != items.end())
+    return admit_native(request, keys);
+  const auto word = std::find(items.begin(), items.end(), kPyaiotWord);
+  if (word == items.end() || word + 1 == items.end()) {
+    return make_error(Errc::unauthorized,
+                      "a gateway offers aiot.gateway.v1, or token and its token, as subprotocols");
+  }
+  auto name = wire::check_token(keys, *(word + 1));
+  if (!name) return std::move(name).error();
+  GatewayAdmission admission;
+  admission.principal.name = name->empty() ? "pyaiot" : *name;
+  admission.subprotocol = kPyaiotWord;
+  return admission;
+}
+
+}  // namespace aiot::broker

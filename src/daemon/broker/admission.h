@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/model/principal.h"
+#include "core/ws/http_server.h"
+#include "daemon/wire/key_file.h"
+
+/// Who may open which session. Pure.
+namespace aiot::broker {
+
+/// True when a browser page of `origin` may use this broker: no origin (not a browser), the broker's own (the
+/// request's Host), or one of `allowed`; "*" allows every one.
+[[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host,
+                                  const std::vector<std::string>& allowed);
+
+/// A gateway at /gw.
+struct GatewayAdmission {
+  bool native = false;
+  Principal principal;      ///< a native gateway's name is the one its token is bound to
+  std::string subprotocol;  ///< to name in the answer
+};
+/// By `aiot.gateway.v1` with `Authorization: Bearer TOKEN`, or by pyaiot's `token, TOKEN`. Errc::unauthorized
+/// says what is missing or wrong.
+[[nodiscard]] Result<GatewayAdmission> admit_gateway(const ws::UpgradeRequest& request,
+                                                     const wire::Keys& keys);
+
+}  // namespace aiot::broker

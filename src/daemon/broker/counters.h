@@ -1,0 +1,46 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace aiot::broker {
+
+/// Protocols as metrics tell them apart; everything else is "other".
+inline constexpr std::array<std::string_view, 5> kProtocolLabels = {"CoAP", "MQTT", "MQTT-SN", "WebSocket",
+                                                                    "other"};
+[[nodiscard]] constexpr std::size_t protocol_index(std::string_view protocol) {
+  for (std::size_t i = 0; i + 1 < kProtocolLabels.size(); ++i) {
+    if (kProtocolLabels[i] == protocol) return i;
+  }
+  return kProtocolLabels.size() - 1;
+}
+
+/// Why an update went no further.
+enum class Drop : std::uint8_t {
+  not_owner,     ///< another gateway has the node
+  table_full,    ///< a bound of the node table
+  duplicate,     ///< a batch that was stored before came again
+  invalid,       ///< a message that is not understood
+  slow_client,   ///< a client was dropped with so much before it
+  unknown_node,  ///< a client's write to a node nobody knows
+  gateway_away,  ///< a client's write to a node that cannot be reached
+  queue_full,    ///< a write beyond what a gateway's queue or the broker holds
+  kCount
+};
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Drop::kCount)> kDropLabels = {
+    "not_owner",   "table_full",   "duplicate",    "invalid",
+    "slow_client", "unknown_node", "gateway_away", "queue_full"};
+
+/// What /metrics shows of the updates that passed.
+struct Counters {
+  std::array<std::uint64_t, kProtocolLabels.size()> received{};
+  std::array<std::uint64_t, kProtocolLabels.size()> stored{};
+  std::array<std::uint64_t, static_cast<std::size_t>(Drop::kCount)> dropped{};
+  std::uint64_t delivered = 0;  ///< handed to clients' sockets
+  std::uint64_t slow_clients = 0;
+
+  void drop(Drop why, std::uint64_t count = 1) { dropped[static_cast<std::size_t>(why)] += count; }
+};
+
+}  // namespace aiot::broker

@@ -1,0 +1,120 @@
+#include "daemon/broker/metrics.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <iterator>
+#include <map>
+
+#include "core/model/update.h"
+
+namespace aiot::broker {
+namespace {
+
+constexpr std::array kStates = {NodeState::live, NodeState::stale, NodeState::out};
+
+struct Writer {
+  std::string out;
+
+  void head(std::string_view name, std::string_view type, std::string_view help) {
+    fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+  }
+  template <class N>
+  void value(std::string_view name, std::string_view labels, N number) {
+    if (labels.empty()) {
+      fmt::format_to(std::back_inserter(out), "{} {}\n", name, number);
+    } else {
+      fmt::format_to(std::back_inserter(out), "{}{{{}}} {}\n", name, labels, number);
+    }
+  }
+};
+
+void write_updates(Writer& writer, const Counters& counters) {
+  const auto by_protocol = [&](std::string_view name, std::string_view help, const auto& counts) {
+    writer.head(name, "counter", help);
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      writer.value(name, fmt::format(R"(hop="broker",protocol="{}")", kProtocolLabels[i]), counts[i]);
+    }
+  };
+  by_protocol("aiot_updates_received_total", "Updates that came from gateways.", counters.received);
+  by_protocol("aiot_updates_stored_total", "Updates that were stored.", counters.stored);
+  writer.head("aiot_updates_delivered_total", "counter", "Updates handed to clients, one for each client.");
+  writer.value("aiot_updates_delivered_total", R"(hop="broker",protocol="WebSocket")", counters.delivered);
+  writer.head("aiot_updates_dropped_total", "counter", "Updates that went no further, by reason.");
+  for (std::size_t i = 0; i < counters.dropped.size(); ++i) {
+    writer.value("aiot_updates_dropped_total", fmt::format(R"(hop="broker",reason="{}")", kDropLabels[i]),
+                 counters.dropped[i]);
+  }
+}
+
+void write_nodes(Writer& writer, const NodeTable& table) {
+  std::map<std::string_view, std::array<std::size_t, kStates.size()>> counts;
+  for (const auto& [name, gateway] : table.gateways()) counts[name];
+  for (const auto& node : table.slots()) {
+    if (node && !node->hidden) ++counts[node->owner->name][static_cast<std::size_t>(node->state)];
+  }
+  writer.head("aiot_nodes", "gauge", "Nodes by state and gateway.");
+  for (const auto& [gateway, by_state] : counts) {
+    for (const NodeState state : kStates) {
+      writer.value("aiot_nodes",
+                   fmt::format(R"(state="{}",gateway="{}")", to_string(state), escape_label(gateway)),
+                   by_state[static_cast<std::size_t>(state)]);
+    }
+  }
+}
+
+void write_durations(Writer& writer, const Histogram& histogram) {
+  writer.head("aiot_write_duration_seconds", "histogram", "From a request for a node to its outcome.");
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
+    below += histogram.counts[i];
+    writer.value("aiot_write_duration_seconds_bucket", fmt::format(R"(le="{}")", Histogram::kBounds[i]),
+                 below);
+  }
+  writer.value("aiot_write_duration_seconds_bucket", R"(le="+Inf")", histogram.count);
+  writer.value("aiot_write_duration_seconds_sum", {}, histogram.sum);
+  writer.value("aiot_write_duration_seconds_count", {}, histogram.count);
+}
+
+}  // namespace
+
+std::string escape_label(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    if (c == '\\' || c == '"') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string format_metrics(const MetricsInput& input) {
+  Writer writer;
+  write_updates(writer, input.counters);
+  write_nodes(writer, input.table);
+  writer.head("aiot_queue_bytes", "gauge", "Bytes kept for those that have not taken them yet.");
+  writer.value("aiot_queue_bytes", R"(hop="broker",to="clients")", input.queue_bytes);
+  writer.value("aiot_queue_bytes", R"(hop="broker",to="gateways")", input.gateway_bytes);
+  write_durations(writer, input.write_durations);
+  writer.head("aiot_pending_writes", "gauge", "Requests to nodes under way.");
+  writer.value("aiot_pending_writes", {}, input.pending_writes);
+  writer.head("aiot_clients", "gauge", "Clients connected.");
+  writer.value("aiot_clients", {}, input.clients);
+  writer.head("aiot_slow_clients_total", "counter", "Clients dropped because they did not read.");
+  writer.value("aiot_slow_clients_total", {}, input.counters.slow_clients);
+  writer.head("aiot_connections", "gauge", "Connections open.");
+  writer.value("aiot_connections", {}, input.connections);
+  writer.head("aiot_connections_refused_total", "counter",
+              "Connections refused: malformed heads, or no room.");
+  writer.value("aiot_connections_refused_total", {}, input.refused_connections);
+  writer.head("aiot_table_bytes", "gauge", "Bytes of node table that count against its bound.");
+  writer.value("aiot_table_bytes", {}, input.table.bytes());
+  writer.head("aiot_build_info", "gauge", "The version that runs.");
+  writer.value("aiot_build_info", R"(version=")" AIOT_VERSION R"(")", 1);
+  return std::move(writer.out);
+}
+
+}  // namespace aiot::broker

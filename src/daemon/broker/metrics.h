@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "daemon/broker/counters.h"
+#include "daemon/broker/histogram.h"
+#include "daemon/broker/node_table.h"
+
+namespace aiot::broker {
+
+/// What /metrics shows; a snapshot of everything that counts.
+struct MetricsInput {
+  const Counters& counters;
+  const Histogram& write_durations;
+  const NodeTable& table;
+  std::size_t clients = 0;
+  std::size_t queue_bytes = 0;    ///< for clients
+  std::size_t gateway_bytes = 0;  ///< for gateways
+  std::size_t pending_writes = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t refused_connections = 0;
+};
+
+/// In the Prometheus text format, version 0.0.4.
+[[nodiscard]] std::string format_metrics(const MetricsInput& input);
+/// A label's value with backslash, quote and newline escaped.
+[[nodiscard]] std::string escape_label(std::string_view value);
+
+}  // namespace aiot::broker

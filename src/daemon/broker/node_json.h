@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/broker/node_table.h"
+#include "daemon/wire/gateway_v1.h"
+#include "daemon/wire/json_writer.h"
+
+/// How REST shows nodes, values and gateways (contracts: docs/openapi.yaml).
+namespace aiot::broker {
+
+/// `value` and where they apply `encoding`, `number`, `unit` and `format`.
+void write_value(wire::JsonWriter& json, std::string_view bytes, std::optional<std::uint16_t> content_format,
+                 bool raw_json = false);
+void write_node(wire::JsonWriter& json, const Node& node);
+void write_gateway(wire::JsonWriter& json, const GatewayRecord& gateway);
+
+/// The last value of one resource, as `get aiot://` prints it; `host` is the request's.
+[[nodiscard]] std::string value_json(const Node& node, const Resource& resource, std::string_view host,
+                                     WallTime now);
+
+/// What a node answered to a request through the broker.
+struct NodeAnswer {
+  std::string uid, resource, gateway, protocol;
+  std::string value;  ///< the answer's payload, or what was written
+  bool has_value = false;
+  std::optional<std::uint16_t> content_format;
+  const wire::Answer& answer;
+};
+[[nodiscard]] std::string answer_json(const NodeAnswer& answered, std::string_view host, WallTime now);
+
+}  // namespace aiot::broker

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/loop/event_loop.h"
+#include "core/model/principal.h"
+#include "core/ws/http_server.h"
+#include "daemon/broker/asks.h"
+#include "daemon/broker/idempotency.h"
+#include "daemon/broker/node_table.h"
+#include "daemon/broker/routing.h"
+
+namespace aiot::broker {
+
+/// What REST answers from.
+struct RestServices {
+  EventLoop& loop;
+  NodeTable& table;
+  Routing& routing;
+  Asks& asks;
+  Idempotency& idempotency;
+  std::weak_ptr<char> alive;  ///< expired once the broker, and with it all of the above, is gone
+};
+
+/// One request on its way through a route.
+struct RestCall {
+  ws::HttpRequest request;
+  ws::HttpResponder responder;
+  Principal principal;
+  std::vector<std::string> path;             ///< what stood at the route's `{}`, decoded
+  std::map<std::string, std::string> query;  ///< decoded; of a repeated name the last
+
+  [[nodiscard]] std::string_view parameter(const std::string& name) const;
+  void reply(ws::HttpResponse response) { responder.reply(std::move(response)); }
+};
+
+inline constexpr std::string_view kApiPrefix = "/api/v1/";
+inline constexpr std::size_t kDefaultPage = 100;
+inline constexpr std::size_t kMaxPage = 1000;
+
+/// The REST interface (docs/openapi.yaml) below kApiPrefix: finds the route and calls its handler.
+class Rest {
+ public:
+  explicit Rest(RestServices services) : services_(services) {}
+  void handle(ws::HttpRequest request, ws::HttpResponder responder, Principal principal);
+
+ private:
+  RestServices services_;
+};
+
+/// A method and path, and what answers it. `{}` stands for one segment.
+struct RestRoute {
+  std::string_view method;
+  std::string_view pattern;
+  void (*handler)(const RestServices&, RestCall);
+  bool writes = false;  ///< asks for Principal::may_write
+};
+/// Every route; a further one is a row.
+[[nodiscard]] std::span<const RestRoute> rest_routes();
+
+void list_nodes(const RestServices& services, RestCall call);
+void show_node(const RestServices& services, RestCall call);
+void forget_node(const RestServices& services, RestCall call);
+void read_resource(const RestServices& services, RestCall call);
+/// PUT, POST and DELETE.
+void write_resource(const RestServices& services, RestCall call);
+void list_gateways(const RestServices& services, RestCall call);
+
+/// The value a PUT or POST brings: `{"value":V}` with optional `encoding` and `format`.
+struct BodyValue {
+  std::string bytes;
+  std::optional<std::uint16_t> content_format;
+};
+/// Errc::usage with what is wrong and where. An empty body is an empty value unless `required`.
+[[nodiscard]] Result<BodyValue> parse_body_value(std::string_view body, bool required);
+
+}  // namespace aiot::broker

@@ -1,0 +1,319 @@
+#include "daemon/broker/routing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace aiot::broker {
+namespace {
+
+AddressKind kind_for(std::string_view protocol) {
+  if (protocol == "CoAP") return AddressKind::ip;
+  return protocol == "WebSocket" ? AddressKind::none : AddressKind::id;
+}
+
+WallTime or_now(WallTime time, Now now) { return time == WallTime{} ? now.wall : time; }
+
+}  // namespace
+
+GatewayRecord& Routing::connected(const GatewayIdentity& who, GatewayLink& link, Now now) {
+  GatewayRecord& gateway = table_.gateway(who.name);
+  if (gateway.link != nullptr) {
+    events_.event({"name_conflict",
+                   gateway.name,
+                   {},
+                   fmt::format("a second gateway named {} connected from {}; the one from {} was closed",
+                               who.name, who.peer, gateway.peer)});
+    std::exchange(gateway.link, nullptr)->replaced();
+  }
+  gateway.site = who.site;
+  gateway.stream = who.stream;
+  gateway.software = who.software;
+  gateway.peer = who.peer;
+  gateway.native = who.native;
+  gateway.link = &link;
+  gateway.connected_since = gateway.last_seen = now.wall;
+  return gateway;
+}
+
+void Routing::disconnected(GatewayRecord& gateway, const GatewayLink& link) {
+  if (gateway.link != &link) return;
+  gateway.link = nullptr;
+  std::size_t stale = 0;
+  for (const auto& node : table_.slots()) {
+    if (!node || node->owner != &gateway || node->state != NodeState::live) continue;
+    retire(*node, NodeState::stale);
+    ++stale;
+  }
+  events_.event({"gateway_gone",
+                 gateway.name,
+                 {},
+                 fmt::format("gateway {} disconnected; {} nodes are stale", gateway.name, stale)});
+  table_.drop_idle_gateways();
+}
+
+std::string Routing::free_name(std::string_view base) const {
+  std::string name(base);
+  for (unsigned i = 2;; ++i) {
+    const GatewayRecord* taken = table_.find_gateway(name);
+    if (taken == nullptr || taken->link == nullptr) return name;
+    name = fmt::format("{}-{}", base, i);
+  }
+}
+
+bool Routing::may_take(const Node& node, const GatewayRecord& gateway, Now now) const {
+  const GatewayRecord& owner = *node.owner;
+  if (owner.link == nullptr || node.hidden || node.state == NodeState::out) return true;
+  return owner.site == gateway.site && now.mono - node.heard > kHandoverSilence;
+}
+
+void Routing::refuse(GatewayRecord& gateway, const Node& node) {
+  if (gateway.link == nullptr) return;
+  gateway.link->refuse(node.uid, fmt::format("gateway {} owns it", node.owner->name));
+}
+
+Node* Routing::claim(GatewayRecord& gateway, std::string_view uid, Now now) {
+  Node* node = table_.find(uid);
+  if (node == nullptr) {
+    node = table_.create(uid, gateway);
+    if (node == nullptr) return nullptr;
+    node->state = NodeState::out;  // until it is told
+    node->first_seen = now.wall;
+  } else if (node->owner != &gateway) {
+    if (!may_take(*node, gateway, now)) {
+      refuse(gateway, *node);
+      return nullptr;
+    }
+    events_.event(
+        {"node_handed_over", gateway.name, node->uid,
+         fmt::format("node {} went from gateway {} to {}", node->uid, node->owner->name, gateway.name)});
+    table_.set_owner(*node, gateway);
+  }
+  node->heard = now.mono;
+  return node;
+}
+
+bool Routing::revive(Node& node) {
+  if (visible(node)) return false;
+  node.state = NodeState::live;
+  node.hidden = false;
+  table_.mark(node);
+  hub_.joined(node);
+  return true;
+}
+
+void Routing::tell_address(Node& node) {
+  if (!std::exchange(node.address_told, true) && node.address_kind != AddressKind::none &&
+      !node.address.empty()) {
+    hub_.addressed(node);
+  }
+  if (!std::exchange(node.protocol_told, true) && !node.protocol.empty()) hub_.protocol_told(node);
+}
+
+void Routing::set_address(Node& node, std::string_view protocol, std::string_view address) {
+  if (node.protocol != protocol) {
+    node.protocol = protocol;
+    node.protocol_told = false;
+    table_.mark(node);
+  }
+  if (node.address != address || node.address_kind != kind_for(protocol)) {
+    node.address = address;
+    node.address_kind = kind_for(protocol);
+    node.address_told = false;
+    table_.mark(node);
+  }
+}
+
+void Routing::retire(Node& node, NodeState state) {
+  const bool was_visible = visible(node);
+  node.state = state;
+  node.address_told = node.protocol_told = false;
+  for (Resource& resource : node.resources) resource.told = false;
+  if (!was_visible) return;
+  table_.mark(node);
+  hub_.gone(node);
+}
+
+void Routing::sync(GatewayRecord& gateway, const wire::Sync& sync, bool first, Now now) {
+  gateway.last_seen = now.wall;
+  if (first) ++gateway.sync_epoch;
+  for (const wire::NodeSnapshot& node : sync.nodes) sync_node(gateway, node, now);
+  if (!sync.last) return;
+  for (const auto& node : table_.slots()) {
+    if (node && node->owner == &gateway && node->sync_epoch != gateway.sync_epoch &&
+        node->state != NodeState::out) {
+      retire(*node, NodeState::out);
+    }
+  }
+}
+
+void Routing::sync_node(GatewayRecord& gateway, const wire::NodeSnapshot& snapshot, Now now) {
+  Node* node = claim(gateway, snapshot.uid, now);
+  if (node == nullptr) return;
+  node->sync_epoch = gateway.sync_epoch;
+  node->first_seen = std::min(node->first_seen, or_now(snapshot.first_seen, now));
+  node->last_seen = or_now(snapshot.last_seen, now);
+  set_address(*node, snapshot.protocol, snapshot.address);
+  revive(*node);
+  tell_address(*node);
+  for (const Update& update : snapshot.values) {
+    Resource* stored = nullptr;
+    const auto result = table_.set(*node,
+                                   Resource{update.resource, update.bytes, or_now(update.time, now),
+                                            update.content_format, false, update.time_uncertain},
+                                   stored);
+    if (stored == nullptr) {
+      counters_.drop(Drop::table_full);
+    } else if (!std::exchange(stored->told, true) || result == NodeTable::SetResult::changed) {
+      hub_.updated(*node, *stored);
+    }
+  }
+}
+
+void Routing::apply(GatewayRecord& gateway, std::span<const wire::Item> items, Now now) {
+  gateway.last_seen = now.wall;
+  struct Visitor {
+    Routing& self;
+    GatewayRecord& gateway;
+    Now now;
+    void operator()(const Update& update) const { self.update(gateway, update, now); }
+    void operator()(const wire::NodeJoined& joined) const {
+      Node* node = self.claim(gateway, joined.uid, now);
+      if (node == nullptr) return;
+      node->sync_epoch = gateway.sync_epoch;
+      node->last_seen = or_now(joined.time, now);
+      self.set_address(*node, joined.protocol, joined.address);
+      self.revive(*node);
+      self.tell_address(*node);
+    }
+    void operator()(const wire::NodeOut& out) const { self.node_out(gateway, out.uid, now); }
+    void operator()(const wire::NodeReset& reset) const {
+      self.node_reset(gateway, reset.uid, now);
+      Node* node = self.table_.find(reset.uid);
+      if (node != nullptr && node->owner == &gateway) self.tell_address(*node);
+    }
+    void operator()(const wire::Notice& notice) const {
+      self.events_.event({notice.type, gateway.name, notice.uid, notice.message});
+    }
+  };
+  const Visitor visitor{*this, gateway, now};
+  for (const wire::Item& item : items) std::visit(visitor, item);
+}
+
+void Routing::update(GatewayRecord& gateway, const Update& update, Now now) {
+  Node* node = claim(gateway, update.uid, now);
+  const std::size_t protocol = protocol_index(node != nullptr ? std::string_view(node->protocol) : "");
+  ++counters_.received[protocol];
+  ++gateway.updates;
+  if (node == nullptr) {
+    counters_.drop(table_.find(update.uid) != nullptr ? Drop::not_owner : Drop::table_full);
+    return;
+  }
+  node->sync_epoch = gateway.sync_epoch;
+  node->last_seen = or_now(update.time, now);
+  if (revive(*node)) tell_address(*node);
+  Resource* stored = nullptr;
+  table_.set(*node,
+             Resource{update.resource, update.bytes, node->last_seen, update.content_format, false,
+                      update.time_uncertain},
+             stored);
+  if (stored == nullptr) {
+    counters_.drop(Drop::table_full);
+    return;
+  }
+  ++counters_.stored[protocol];
+  stored->told = true;
+  hub_.updated(*node, *stored);
+}
+
+void Routing::node_new(GatewayRecord& gateway, std::string_view uid, bool answered, Now now) {
+  gateway.last_seen = now.wall;
+  Node* node = claim(gateway, uid, now);
+  if (node == nullptr) return;
+  if (!answered) node->last_seen = now.wall;
+  if (node->last_seen == WallTime{}) node->last_seen = now.wall;
+  revive(*node);
+}
+
+void Routing::node_value(GatewayRecord& gateway, std::string_view uid, Resource value, bool answered,
+                         Now now) {
+  gateway.last_seen = now.wall;
+  Node* node = claim(gateway, uid, now);
+  const std::size_t protocol = protocol_index(node != nullptr ? std::string_view(node->protocol) : "");
+  if (!answered) ++counters_.received[protocol];
+  ++gateway.updates;
+  if (node == nullptr) {
+    counters_.drop(table_.find(uid) != nullptr ? Drop::not_owner : Drop::table_full);
+    return;
+  }
+  if (!answered || node->last_seen == WallTime{}) node->last_seen = now.wall;
+  revive(*node);
+
+  // What the native wire tells with the node itself, pyaiot's tells as values.
+  if (value.name == "ip" || value.name == "id") {
+    const AddressKind kind = value.name == "ip" ? AddressKind::ip : AddressKind::id;
+    const bool changed = node->address != value.bytes || node->address_kind != kind;
+    if (changed) {
+      node->address = std::move(value.bytes);
+      node->address_kind = kind;
+      table_.mark(*node);
+    }
+    if (!std::exchange(node->address_told, true) || changed || !answered) hub_.addressed(*node);
+    return;
+  }
+  if (value.name == "protocol") {
+    const bool changed = node->protocol != value.bytes;
+    if (changed) {
+      node->protocol = std::move(value.bytes);
+      table_.mark(*node);
+    }
+    if (!std::exchange(node->protocol_told, true) || changed || !answered) hub_.protocol_told(*node);
+    return;
+  }
+  Resource* stored = nullptr;
+  const auto result = table_.set(*node, std::move(value), stored);
+  if (stored == nullptr) {
+    counters_.drop(Drop::table_full);
+    return;
+  }
+  if (!answered) ++counters_.stored[protocol];
+  if (!std::exchange(stored->told, true) || result == NodeTable::SetResult::changed || !answered) {
+    hub_.updated(*node, *stored);
+  }
+}
+
+void Routing::node_out(GatewayRecord& gateway, std::string_view uid, Now now) {
+  gateway.last_seen = now.wall;
+  Node* node = table_.find(uid);
+  if (node == nullptr || node->owner != &gateway || node->state == NodeState::out) return;
+  retire(*node, NodeState::out);
+}
+
+void Routing::node_reset(GatewayRecord& gateway, std::string_view uid, Now now) {
+  gateway.last_seen = now.wall;
+  Node* node = claim(gateway, uid, now);
+  if (node == nullptr) return;
+  node->last_seen = now.wall;
+  if (revive(*node)) return;
+  node->address_told = node->protocol_told = false;
+  hub_.restarted(*node);
+}
+
+bool Routing::forget(std::string_view uid) {
+  Node* node = table_.find(uid);
+  if (node == nullptr || node->hidden) return false;
+  if (node->owner->link == nullptr || node->state == NodeState::out) {
+    retire(*node, NodeState::out);
+    table_.remove(*node);
+    table_.drop_idle_gateways();
+    return true;
+  }
+  // Its gateway may speak of it any moment without telling its address again: kept out of sight until then.
+  retire(*node, NodeState::out);
+  node->hidden = true;
+  table_.clear_resources(*node);
+  return true;
+}
+
+}  // namespace aiot::broker
