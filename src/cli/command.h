@@ -42,6 +42,8 @@ class Command {
   /// options are there already. Called on a fresh CLI::App named after the command; must be cheap and touch
   /// nothing but members.
   virtual void configure(CLI::App& app) = 0;
+  /// It can print CSV (--output csv).
+  [[nodiscard]] virtual bool has_csv() const { return false; }
   /// Does the work and returns the exit status (exit_status.h). Results go to context.output(), failures
   /// through context.fail(). May throw CLI::ValidationError only before it has done anything.
   virtual int run(Context& context) = 0;

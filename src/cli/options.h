@@ -14,35 +14,36 @@ class App;
 class Option;
 }  // namespace CLI
 
-/// The kinds of options that commands share. Names are CLI11's ("-n,--count"). Each returns the option, to be
-/// refined. Bad values are refused with a sentence, exit 2. An option gets a default from the environment
-/// with
+/// The kinds of options that commands share. Names are CLI11's ("-n,--count"). Bad values are refused with a
+/// sentence, exit 2. An option gets a default from the environment with
 /// `->envname("AIOT_...")`, and from the configuration's `[COMMAND]` table by its long name without that.
 namespace aiot::cli {
 
-CLI::Option* add_text(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
+OptionHandle add_text(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
                       const std::string& placeholder);
 /// May be given several times.
-CLI::Option* add_texts(CLI::App& app, const std::string& names, std::vector<std::string>& values,
+OptionHandle add_texts(CLI::App& app, const std::string& names, std::vector<std::string>& values,
                        const std::string& help, const std::string& placeholder);
-CLI::Option* add_flag(CLI::App& app, const std::string& names, bool& value, const std::string& help);
+OptionHandle add_flag(CLI::App& app, const std::string& names, bool& value, const std::string& help);
+/// A flag that counts how often it is given.
+OptionHandle add_counter(CLI::App& app, const std::string& names, int& value, const std::string& help);
 /// parse_duration()'s forms; placeholder DURATION.
-CLI::Option* add_duration(CLI::App& app, const std::string& names, Duration& value, const std::string& help);
-CLI::Option* add_duration(CLI::App& app, const std::string& names, std::optional<Duration>& value,
+OptionHandle add_duration(CLI::App& app, const std::string& names, Duration& value, const std::string& help);
+OptionHandle add_duration(CLI::App& app, const std::string& names, std::optional<Duration>& value,
                           const std::string& help);
 /// A whole number from `least` to `most`; placeholder N.
-CLI::Option* add_number(CLI::App& app, const std::string& names, std::size_t& value, const std::string& help,
+OptionHandle add_number(CLI::App& app, const std::string& names, std::size_t& value, const std::string& help,
                         std::size_t least, std::size_t most);
 /// "ADDRESS:PORT"; `off` gives nothing when `may_be_off`; placeholder ADDRESS:PORT.
-CLI::Option* add_address(CLI::App& app, const std::string& names, std::optional<SocketAddress>& value,
+OptionHandle add_address(CLI::App& app, const std::string& names, std::optional<SocketAddress>& value,
                          const std::string& help, std::uint16_t default_port, bool may_be_off);
 /// One of `words`.
-CLI::Option* add_choice(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
+OptionHandle add_choice(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
                         const std::vector<std::string>& words);
 /// A positional argument, for instance "URI"; not split, not reinterpreted.
-CLI::Option* add_argument(CLI::App& app, const std::string& name, std::string& value, const std::string& help,
+OptionHandle add_argument(CLI::App& app, const std::string& name, std::string& value, const std::string& help,
                           bool required);
-CLI::Option* add_arguments(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+OptionHandle add_arguments(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                            const std::string& help, bool required);
 
 }  // namespace aiot::cli

@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/context.h"
+#include "cli/exit_status.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/present.h"
+#include "core/base/text.h"
+#include "daemon/wire/key_file.h"
+
+namespace aiot::cli {
+
+namespace {
+
+WallTime now() {
+  return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
+class KeysCommand final : public Command {
+ public:
+  [[nodiscard]] CommandHelp help() const override {
+    return {
+        "generate|token|show",
+        "Makes and shows the keys with which gateways prove themselves to a broker. The key file is "
+        "pyaiot's: "
+        "INI with secret and private under [keys].\n\n"
+        "generate writes a new key file, readable by its owner alone; it never overwrites one. token prints "
+        "a "
+        "token made with the keys: with --gateway the one of a native gateway, bound to its name, without it "
+        "the one that every pyaiot gateway with this key file uses. show prints the keys.\n\n"
+        "A broker on loopback makes the file itself when it is missing; elsewhere, generate it, and copy it "
+        "to "
+        "the gateways or give them tokens.",
+        {{"aiot keys generate", "the usual key file"},
+         {"aiot keys token --gateway paris > paris.token", "a token for one gateway"},
+         {"aiot keys show --key-file /etc/aiot/keys", "what is in it"}},
+        {"aiot-serve-broker(1)", "aiot-serve-gateway(1)"}};
+  }
+
+  void configure(CLI::App& app) override {
+    add_choice(app, "ACTION", action_, "what to do: generate, token or show", {"generate", "token", "show"})
+        .required();
+    add_text(app, "--key-file", file_, "the key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
+        .environment("AIOT_KEY_FILE");
+    add_text(app, "--gateway", gateway_, "token: the gateway that it is bound to", "NAME");
+  }
+
+  int run(Context& context) override {
+    if (!gateway_.empty() && action_ != "token") {
+      return context.fail(
+          make_error(Errc::usage, fmt::format("--gateway does not go with keys {}", action_)));
+    }
+    if (file_.empty()) file_ = wire::default_key_file();
+    auto keys = action_ == "generate" ? wire::create_key_file(file_) : wire::read_key_file(file_);
+    if (!keys) return context.fail(keys.error());
+    if (action_ == "generate") return generated(context);
+    return action_ == "token" ? token(context, *keys) : show(context, *keys);
+  }
+
+ private:
+  int generated(Context& context) const {
+    if (context.json()) {
+      context.output().line(fmt::format(R"({{"key_file":{}}})", text::json_string(file_)));
+    } else {
+      context.output().line(file_);
+    }
+    return kDone;
+  }
+
+  int token(Context& context, const wire::Keys& keys) const {
+    auto made =
+        gateway_.empty() ? wire::pyaiot_token(keys, now()) : wire::gateway_token(keys, gateway_, now());
+    if (!made) return context.fail(made.error());
+    if (!context.json()) {
+      context.output().line(*made);
+      return kDone;
+    }
+    nlohmann::ordered_json object;
+    object["token"] = *made;
+    if (!gateway_.empty()) object["gateway"] = gateway_;
+    context.output().line(json_line(object));
+    return kDone;
+  }
+
+  int show(Context& context, const wire::Keys& keys) const {
+    if (!context.json()) {
+      context.output().write(fmt::format("key_file {}\nsecret   {}\nprivate  {}\n",
+                                         text::escape_controls(file_), text::escape_controls(keys.secret),
+                                         text::escape_controls(keys.private_key)));
+      return kDone;
+    }
+    nlohmann::ordered_json object;
+    object["key_file"] = file_;
+    object["secret"] = keys.secret;
+    object["private"] = keys.private_key;
+    context.output().line(json_line(object));
+    return kDone;
+  }
+
+  std::string action_, file_, gateway_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_keys_command() { return std::make_unique<KeysCommand>(); }
+
+}  // namespace aiot::cli

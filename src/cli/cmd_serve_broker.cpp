@@ -1,0 +1,57 @@
+#include "cli/command.h"
+#include "cli/context.h"
+#include "cli/daemon_options.h"
+#include "core/loop/event_loop.h"
+#include "daemon/broker/broker.h"
+#include "daemon/service.h"
+
+namespace aiot::cli {
+
+namespace {
+
+class ServeBrokerCommand final : public Command {
+ public:
+  [[nodiscard]] CommandHelp help() const override {
+    return {
+        "",
+        "Runs the broker: it puts gateways, web clients, the aiot command and scripts in touch. One port "
+        "serves "
+        "everything: / the dashboard, /ws clients, /gw gateways, /api/v1 REST, /metrics Prometheus, /healthz "
+        "and "
+        "/readyz.\n\n"
+        "Gateways prove themselves with a token made from the key file (aiot keys). A broker that listens on "
+        "loopback makes a missing key file itself. The ready line on stderr names the bound address. SIGTERM "
+        "drains and exits 0 within 5 seconds; SIGHUP reads the keys again.",
+        {{"aiot serve-broker", "on this machine alone"},
+         {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys", "for the network"},
+         {"aiot serve-broker --listen 127.0.0.1:0 --log-format json", "a free port, told in the ready line"}},
+        {"aiot-serve-gateway(1)", "aiot-keys(1)", "aiot-nodes(1)", "aiot.toml(5)"}};
+  }
+
+  void configure(CLI::App& app) override {
+    daemon_.add_broker(app);
+    daemon_.add_common(app);
+  }
+
+  int run(Context& context) override {
+    daemon_.set_up_log(context);
+    auto options = daemon_.broker_options();
+    if (!options) return context.fail(options.error());
+    daemon_.note_unused(context);
+    auto broker = broker::Broker::make(context.loop(), std::move(*options));
+    if (auto started = broker->start(); !started) return context.fail(started.error());
+    Service service{context.loop(),
+                    [&](Duration deadline, Completion<> done) { broker->stop(deadline, std::move(done)); },
+                    [&] { broker->reload(); }};
+    return service.run("serve-broker", {{"http", broker->bound().text()}});
+  }
+
+ private:
+  DaemonOptions daemon_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_serve_broker_command() { return std::make_unique<ServeBrokerCommand>(); }
+
+}  // namespace aiot::cli

@@ -1,0 +1,195 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+
+#include "cli/command.h"
+#include "cli/context.h"
+#include "cli/daemon_options.h"
+#include "cli/options.h"
+#include "core/base/text.h"
+#include "core/loop/event_loop.h"
+#include "core/ws/ws_client.h"
+#include "daemon/broker/broker.h"
+#include "daemon/gateway/gateway.h"
+#include "daemon/service.h"
+
+namespace aiot::cli {
+
+namespace {
+
+constexpr std::uint16_t kCoapPort = 5683;
+constexpr const char* kDefaultCoap = "[::]:5683";
+constexpr const char* kDefaultBroker = "ws://127.0.0.1:8000";
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "gateway";
+  return name;
+}
+
+/// Where this process's own broker is reached: an any-address is listening on loopback too.
+std::string own_broker_url(const SocketAddress& bound) {
+  if (!bound.is_any()) return "ws://" + bound.text();
+  return fmt::format("ws://{}:{}", bound.family() == AF_INET6 ? "[::1]" : "127.0.0.1", bound.port());
+}
+
+class ServeGatewayCommand final : public Command {
+ public:
+  [[nodiscard]] CommandHelp help() const override {
+    return {
+        "",
+        "Runs the gateway: it speaks the devices' protocols, knows the nodes and tells a broker about them. "
+        "It "
+        "dials out to the broker, so nothing of the site is exposed; while the broker is away it tries again "
+        "with growing pauses and keeps the latest value of each resource.\n\n"
+        "Nodes announce themselves with POST /alive or register with POST /rd (RFC 9176), or are named with "
+        "--node. A node that is silent for --max-time is out.\n\n"
+        "--standalone runs the broker and its dashboard in the same process and takes serve-broker's "
+        "options. "
+        "The ready line on stderr names every bound address. SIGTERM drains and exits 0 within 5 seconds.",
+        {{"aiot serve-gateway --broker wss://iot.example --token-file paris.token --name paris", "at a site"},
+         {"aiot serve-gateway --standalone", "everything on one machine"},
+         {"aiot serve-gateway --coap [fd00::1]:5683 --allow fd00::/64 --max-time 5m",
+          "one network, slow nodes"},
+         {"aiot serve-gateway --max-time-for 'door-*=2h'", "nodes that sleep"}},
+        {"aiot-serve-broker(1)", "aiot-keys(1)", "aiot.toml(5)"}};
+  }
+
+  void configure(CLI::App& app) override {
+    coap_option_ =
+        add_address(app, "--coap", coap_, "CoAP listener, UDP and TCP (default [::]:5683; port 0 picks one)",
+                    kCoapPort, true);
+    const auto later = [&](const char* name, const char* what) {
+      later_.push_back({name, {}});
+      add_text(app, name, later_.back().value, what, "ADDRESS|off");
+    };
+    later_.reserve(3);
+    later("--ws", "WebSocket nodes: not in this version yet, only off is taken");
+    later("--mqttsn", "MQTT-SN nodes: not in this version yet, only off is taken");
+    later("--mqtt", "MQTT nodes: not in this version yet, only off is taken");
+    add_text(app, "--name", name_, "name of the gateway, unique at the broker (default the host's name)",
+             "NAME")
+        .environment("AIOT_NAME");
+    add_text(app, "--site", site_, "site, shared by gateways that share nodes (default the name)", "NAME");
+    add_duration(app, "--max-time", options_.max_time, "a node silent for this long is out (default 120s)");
+    add_texts(app, "--max-time-for", max_time_for_, "another --max-time for uids that match, as 'PATTERN=2h'",
+              "PATTERN=DURATION");
+    add_texts(app, "--node", options_.nodes, "a node that does not announce itself", "coap://HOST");
+    add_texts(app, "--allow", options_.allow,
+              "only nodes of this network (default everyone who reaches the port)", "CIDR");
+    daemon_.add_common(app);
+    add_flag(app, "--standalone", standalone_, "run the broker and its dashboard in this process too");
+    daemon_.add_broker(app);
+  }
+
+  int run(Context& context) override {
+    daemon_.set_up_log(context);
+    if (auto ready = fill(context); !ready) return context.fail(ready.error());
+    daemon_.note_unused(context);
+    if (standalone_) {
+      if (auto started = start_broker(context); !started) return context.fail(started.error());
+    }
+    gateway_ = gateway::Gateway::make(context.loop(), std::move(options_));
+    if (auto started = gateway_->start(); !started) return context.fail(started.error());
+    std::vector<std::pair<std::string, std::string>> listeners;
+    for (const auto& [name, address] : gateway_->listeners()) listeners.emplace_back(name, address.text());
+    if (broker_) listeners.emplace_back("http", broker_->bound().text());
+    Service service{context.loop(),
+                    [this](Duration deadline, Completion<> done) { stop(deadline, std::move(done)); },
+                    [this] {
+                      if (broker_) broker_->reload();
+                    }};
+    return service.run("serve-gateway", listeners);
+  }
+
+ private:
+  struct Later {
+    const char* name;
+    std::string value;
+  };
+
+  Result<void> fill(Context& context) {
+    for (const Later& listener : later_) {
+      if (listener.value.empty() || listener.value == "off") continue;
+      return make_error(
+          Errc::usage,
+          fmt::format("{} is not in this version of aiot yet; leave it out or say off", listener.name));
+    }
+    if (coap_option_.given()) {
+      options_.coap = coap_;
+    } else {
+      auto address = SocketAddress::parse(kDefaultCoap);
+      if (!address) return address.error();
+      options_.coap = *address;
+    }
+    options_.name = name_.empty() ? host_name() : name_;
+    options_.site = site_.empty() ? options_.name : site_;
+    for (const std::string& text : max_time_for_) {
+      const std::size_t equals = text.rfind('=');
+      auto duration = equals == std::string::npos || equals == 0
+                          ? Result<Duration>(make_error(Errc::usage, "it is not PATTERN=DURATION"))
+                          : parse_duration(text.substr(equals + 1));
+      if (!duration) {
+        return make_error(Errc::usage, fmt::format("--max-time-for '{}': {}", text::escape_controls(text),
+                                                   duration.error().message));
+      }
+      options_.max_time_for.emplace_back(text.substr(0, equals), *duration);
+    }
+    auto dir = daemon_.state_dir();
+    if (!dir) return dir.error();
+    options_.state_dir = *dir;
+    return standalone_ ? Result<void>() : fill_uplink(context);
+  }
+
+  Result<void> fill_uplink(Context& context) {
+    auto url = context.broker_url();
+    if (!url) return url.error();
+    if (url->empty()) url = std::string(kDefaultBroker);
+    if (auto endpoint = ws::parse_endpoint(*url); !endpoint) return endpoint.error();
+    options_.broker_url = *url;
+    auto token = context.broker_token();
+    if (!token) return token.error();
+    options_.token = *token;
+    if (options_.token.empty() || daemon_.key_file_given()) options_.key_file = daemon_.key_file();
+    return {};
+  }
+
+  Result<void> start_broker(Context& context) {
+    auto options = daemon_.broker_options();
+    if (!options) return options.error();
+    options_.key_file = options->key_file;
+    broker_ = broker::Broker::make(context.loop(), std::move(*options));
+    if (auto started = broker_->start(); !started) return started;
+    options_.broker_url = own_broker_url(broker_->bound());
+    return {};
+  }
+
+  /// The gateway first: its good-bye goes through the broker.
+  void stop(Duration deadline, Completion<> done) {
+    if (!broker_) return gateway_->stop(deadline, std::move(done));
+    stopped_ = std::move(done);
+    gateway_->stop(deadline / 2, [this, deadline](Result<void>) {
+      broker_->stop(deadline / 2, [this](Result<void> result) { stopped_(std::move(result)); });
+    });
+  }
+
+  gateway::Options options_;
+  std::optional<SocketAddress> coap_;
+  OptionHandle coap_option_;
+  std::vector<Later> later_;
+  std::string name_, site_;
+  std::vector<std::string> max_time_for_;
+  bool standalone_ = false;
+  DaemonOptions daemon_;
+  Completion<> stopped_;
+  std::unique_ptr<broker::Broker> broker_;
+  std::unique_ptr<gateway::Gateway> gateway_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_serve_gateway_command() { return std::make_unique<ServeGatewayCommand>(); }
+
+}  // namespace aiot::cli

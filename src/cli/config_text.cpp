@@ -1,0 +1,92 @@
+// Keeps toml++ to one translation unit, and without exceptions: a bad file is a Result.
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#define TOML_HEADER_ONLY 1
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
+#include <toml++/toml.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/config.h"
+#include "core/base/text.h"
+
+namespace aiot::cli {
+
+namespace {
+
+constexpr int kMaxDepth = 4;  // [brokers.paris] is 2
+
+std::string origin_of(const toml::node& node, const std::string& file) {
+  return fmt::format("{}:{}", file, node.source().begin.line);
+}
+
+std::optional<std::string> scalar_text(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+  if (const auto* truth = node.as_boolean()) return truth->get() ? "true" : "false";
+  return std::nullopt;
+}
+
+Result<void> collect(const toml::table& table, const std::string& name, const std::string& file, int depth,
+                     std::vector<ConfigEntry>& out) {
+  for (const auto& [key, node] : table) {
+    const std::string key_text(key.str());
+    if (const auto* inner = node.as_table()) {
+      if (depth >= kMaxDepth) {
+        return make_error(Errc::usage,
+                          fmt::format("{}: tables are nested too deeply", origin_of(node, file)));
+      }
+      const std::string inner_name = name.empty() ? key_text : name + "." + key_text;
+      if (auto done = collect(*inner, inner_name, file, depth + 1, out); !done) return done;
+      continue;
+    }
+    ConfigEntry entry{name, key_text, {}, origin_of(node, file)};
+    std::optional<std::string> text = scalar_text(node);
+    if (text) {
+      entry.values.push_back(std::move(*text));
+    } else if (const auto* list = node.as_array()) {
+      for (const toml::node& item : *list) {
+        text = scalar_text(item);
+        if (!text) {
+          return make_error(Errc::usage, fmt::format("{}: '{}' must be a list of texts or numbers",
+                                                     entry.origin, text::escape_controls(key_text)));
+        }
+        entry.values.push_back(std::move(*text));
+      }
+    } else {
+      return make_error(Errc::usage, fmt::format("{}: '{}' must be a text, a number, true, false or a list",
+                                                 entry.origin, text::escape_controls(key_text)));
+    }
+    out.push_back(std::move(entry));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<ConfigEntry>> parse_config(std::string_view content, const std::string& file) {
+  if (content.size() > kMaxConfigBytes) {
+    return make_error(Errc::usage, fmt::format("{}: longer than {} bytes", file, kMaxConfigBytes));
+  }
+  const toml::parse_result parsed = toml::parse(content);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    return make_error(Errc::usage, fmt::format("{}:{}: {}", file, error.source().begin.line,
+                                               text::escape_controls(error.description())));
+  }
+  std::vector<ConfigEntry> out;
+  if (auto done = collect(parsed.table(), "", file, 0, out); !done) return done.error();
+  return out;
+}
+
+}  // namespace aiot::cli

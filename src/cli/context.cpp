@@ -1,0 +1,95 @@
+#include "cli/context.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "cli/arguments.h"
+#include "cli/config.h"
+#include "cli/exit_status.h"
+#include "cli/files.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/client.h"
+#include "core/loop/event_loop.h"
+#include "core/schemes.h"
+
+namespace aiot::cli {
+
+Context::Context(Settings settings, std::unique_ptr<Config> config)
+    : settings_(std::move(settings)), config_(std::move(config)) {
+  log::set_format(json() ? log::Format::json : log::Format::text);
+  log::set_level(settings_.verbose >= 2   ? log::Level::debug
+                 : settings_.verbose == 1 ? log::Level::info
+                 : settings_.quiet        ? log::Level::error
+                                          : log::Level::warn);
+}
+
+Context::~Context() { close(); }
+
+void Context::close() {
+  clients_.clear();
+  loop_.reset();
+}
+
+Output& Context::output() {
+  if (!output_) output_ = std::make_unique<Output>(STDOUT_FILENO);
+  return *output_;
+}
+
+EventLoop& Context::loop() {
+  if (!loop_) loop_ = make_uv_loop();
+  return *loop_;
+}
+
+Result<Client*> Context::client(const std::string& scheme) {
+  if (const auto found = clients_.find(scheme); found != clients_.end()) return found->second.get();
+  ClientOptions options;
+  if (scheme == "aiot" || scheme == "aiots") {
+    auto token = broker_token();
+    if (!token) return token.error();
+    options.token = *token;
+  }
+  auto made = make_client(loop(), scheme, options);
+  if (!made) return made.error();
+  return clients_.emplace(scheme, std::move(*made)).first->second.get();
+}
+
+int Context::fail(const Error& error, std::string_view uri) {
+  report_error(error, uri, json());
+  return exit_status(error.code);
+}
+
+void Context::note(std::string_view sentence) {
+  if (settings_.quiet) return;
+  if (json()) {
+    write_stderr(fmt::format(R"({{"level":"info","message":{}}})", text::json_string(sentence)));
+  } else {
+    write_stderr(fmt::format("aiot: {}", text::escape_controls(sentence)));
+  }
+}
+
+Result<std::string> Context::broker_url() {
+  const std::string& given = settings_.broker;
+  if (given.empty() || given.find("://") != std::string::npos) return given;
+  if (auto named = config_->broker(given)) return named->url;
+  return make_error(Errc::usage,
+                    fmt::format("--broker '{}' is neither a URL nor a broker of the configuration{}",
+                                text::escape_controls(given), did_you_mean(given, config_->broker_names())));
+}
+
+Result<std::string> Context::broker_token() {
+  if (!settings_.token_file.empty()) return read_secret(settings_.token_file);
+  if (const char* token = std::getenv("AIOT_TOKEN"); token != nullptr && token[0] != '\0') {
+    return std::string(text::trim(token));
+  }
+  if (auto named = config_->broker(settings_.broker); named && !named->token_file.empty()) {
+    return read_secret(named->token_file);
+  }
+  return std::string();
+}
+
+}  // namespace aiot::cli

@@ -1,0 +1,105 @@
+#include "cli/daemon_options.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/context.h"
+#include "cli/options.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "daemon/wire/key_file.h"
+
+namespace aiot::cli {
+
+namespace {
+
+constexpr std::uint16_t kBrokerPort = 8000;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+}  // namespace
+
+void DaemonOptions::add_common(CLI::App& app) {
+  add_text(app, "--key-file", key_file_, "key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
+      .environment("AIOT_KEY_FILE");
+  add_text(app, "--state-dir", state_dir_,
+           "where state is kept (default $STATE_DIRECTORY, else $XDG_STATE_HOME/aiot)", "DIR")
+      .environment("AIOT_STATE_DIR");
+  add_choice(app, "--log-format", log_format_, "format of stderr, the ready line included (default text)",
+             {"text", "json"});
+}
+
+void DaemonOptions::add_broker(CLI::App& app) {
+  add_address(app, "--listen", listen_,
+              "address of the broker's one port (default 127.0.0.1:8000; port 0 picks one)", kBrokerPort,
+              false);
+  add_texts(app, "--allow-origin", allow_origins_,
+            "accept browsers' WebSockets from this origin beside the broker's own", "ORIGIN");
+  add_duration(app, "--retention", retention_, "how long history is kept; this version keeps none yet");
+}
+
+void DaemonOptions::set_up_log(const Context& context) const {
+  log::set_format(log_format_ == "json" || context.json() ? log::Format::json : log::Format::text);
+  if (context.settings().verbose == 0 && !context.settings().quiet) log::set_level(log::Level::info);
+}
+
+Result<std::string> DaemonOptions::state_dir() const {
+  std::string dir = state_dir_;
+  if (dir.empty()) {
+    // systemd gives a list parted by colons.
+    const std::string given = variable("STATE_DIRECTORY");
+    dir = given.substr(0, given.find(':'));
+  }
+  if (dir.empty()) {
+    const std::string base = variable("XDG_STATE_HOME");
+    const std::string home = variable("HOME");
+    if (!base.empty() && base[0] == '/') {
+      dir = base + "/aiot";
+    } else if (!home.empty()) {
+      dir = home + "/.local/state/aiot";
+    }
+  }
+  if (dir.empty()) return make_error(Errc::usage, "no directory for state: give --state-dir");
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(dir, error);
+  if (error) {
+    Error out = errno_error(fmt::format("cannot make the state directory {}", text::escape_controls(dir)),
+                            error.value());
+    out.code = Errc::internal;
+    return out;
+  }
+  if (made) std::filesystem::permissions(dir, std::filesystem::perms::owner_all, error);
+  return dir;
+}
+
+std::string DaemonOptions::key_file() const {
+  return key_file_.empty() ? wire::default_key_file() : key_file_;
+}
+
+Result<broker::Options> DaemonOptions::broker_options() const {
+  broker::Options out;
+  if (listen_) {
+    out.listen = *listen_;
+  } else {
+    auto address = SocketAddress::parse(fmt::format("127.0.0.1:{}", kBrokerPort));
+    if (!address) return address.error();
+    out.listen = *address;
+  }
+  out.key_file = key_file();
+  auto dir = state_dir();
+  if (!dir) return dir.error();
+  out.state_dir = *dir;
+  out.allow_origins = allow_origins_;
+  return out;
+}
+
+void DaemonOptions::note_unused(Context& context) const {
+  if (retention_) context.note("--retention has no effect yet: this version keeps no history");
+}
+
+}  // namespace aiot::cli

@@ -1,0 +1,167 @@
+#include "cli/exec_queue.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "cli/present.h"
+#include "core/base/log.h"
+
+extern char** environ;
+
+namespace aiot::cli {
+
+namespace {
+
+/// The kernel refuses a longer string in an environment (MAX_ARG_STRLEN is 128 KB); the value is on stdin
+/// anyway.
+constexpr std::size_t kMaxVariable = 100 * 1024;
+
+/// The fields of a result (aiot-json(7)); what an outer --exec left of them is not passed on.
+constexpr const char* kFields[] = {"time",     "uri",      "node",  "gateway", "resource", "value",
+                                   "encoding", "number",   "unit",  "format",  "code",     "protocol",
+                                   "qos",      "retained", "state", "age_s",   "seq",      "time_uncertain",
+                                   "etag",     "rtt_ms"};
+
+std::string variable_name(const char* field) {
+  std::string out = "AIOT_";
+  for (const char* c = field; *c != '\0'; ++c)
+    out += *c >= 'a' && *c <= 'z' ? static_cast<char>(*c - 32) : *c;
+  return out;
+}
+
+std::vector<std::string> child_environment(const nlohmann::ordered_json& result) {
+  std::vector<std::string> out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    bool ours = false;
+    for (const char* field : kFields) ours = ours || text.substr(0, text.find('=')) == variable_name(field);
+    if (!ours) out.emplace_back(text);
+  }
+  for (const char* field : kFields) {
+    const auto found = result.find(field);
+    if (found == result.end()) continue;
+    const std::string value = found->is_string() ? found->get<std::string>() : json_line(*found);
+    if (value.size() > kMaxVariable || value.find('\0') != std::string::npos) continue;
+    out.push_back(variable_name(field) + "=" + value);
+  }
+  return out;
+}
+
+/// An unnamed file with the line, at its start: a pipe could block when the command does not read.
+int line_file(const std::string& line) {
+  const int fd = ::memfd_create("aiot-exec", MFD_CLOEXEC);
+  if (fd < 0) return -1;
+  std::string_view rest = line;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(fd, rest.data(), rest.size());
+    if (written <= 0) {
+      ::close(fd);
+      return -1;
+    }
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  ::lseek(fd, 0, SEEK_SET);
+  return fd;
+}
+
+/// posix_spawn's two attribute objects, freed with their scope.
+struct SpawnSetup {
+  posix_spawn_file_actions_t actions{};
+  posix_spawnattr_t attributes{};
+  SpawnSetup() {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSetup() {
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+  }
+  SpawnSetup(const SpawnSetup&) = delete;
+  SpawnSetup& operator=(const SpawnSetup&) = delete;
+};
+
+}  // namespace
+
+ExecQueue::ExecQueue(EventLoop& loop, std::string command) : loop_(loop), command_(std::move(command)) {
+  sigchld_ = loop_.watch_signal(SIGCHLD, [this] { reap(); });
+}
+
+ExecQueue::~ExecQueue() = default;
+
+void ExecQueue::submit(const nlohmann::ordered_json& result) {
+  if (waiting_.size() >= kMaxWaiting) {
+    waiting_.pop_front();
+    ++dropped_;
+  }
+  waiting_.push_back(json_line(result));
+  next();
+}
+
+void ExecQueue::next() {
+  while (child_ == 0 && !waiting_.empty()) {
+    const std::string result = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!start(result)) log::error("--exec: cannot run /bin/sh: {}", std::strerror(errno));
+  }
+  if (dropped_ > 0 && waiting_.size() < kMaxWaiting && on_dropped_) on_dropped_(std::exchange(dropped_, 0));
+  if (idle() && on_idle_) on_idle_();
+}
+
+bool ExecQueue::start(const std::string& result) {
+  const int input = line_file(result + "\n");
+  if (input < 0) return false;
+  std::vector<std::string> environment =
+      child_environment(nlohmann::ordered_json::parse(result, nullptr, false));
+  std::vector<char*> pointers;
+  for (std::string& entry : environment) pointers.push_back(entry.data());
+  pointers.push_back(nullptr);
+
+  SpawnSetup setup;
+  posix_spawn_file_actions_adddup2(&setup.actions, input, STDIN_FILENO);
+  posix_spawn_file_actions_addclosefrom_np(&setup.actions, STDERR_FILENO + 1);
+  sigset_t none;
+  sigset_t defaults;
+  sigemptyset(&none);
+  sigemptyset(&defaults);
+  for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGCHLD}) sigaddset(&defaults, signal);
+  posix_spawnattr_setsigmask(&setup.attributes, &none);
+  posix_spawnattr_setsigdefault(&setup.attributes, &defaults);
+  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+  char shell[] = "/bin/sh";
+  char option[] = "-c";
+  char* arguments[] = {shell, option, command_.data(), nullptr};
+  pid_t child = 0;
+  const int failed =
+      ::posix_spawn(&child, shell, &setup.actions, &setup.attributes, arguments, pointers.data());
+  ::close(input);
+  errno = failed;
+  if (failed != 0) return false;
+  child_ = child;
+  return true;
+}
+
+void ExecQueue::reap() {
+  if (child_ == 0) return;
+  int status = 0;
+  if (::waitpid(child_, &status, WNOHANG) != child_) return;
+  child_ = 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+    log::warn("--exec: the command ended with status {}", WEXITSTATUS(status));
+  } else if (WIFSIGNALED(status)) {
+    log::warn("--exec: the command was ended by signal {}", WTERMSIG(status));
+  }
+  next();
+}
+
+}  // namespace aiot::cli

@@ -1,0 +1,74 @@
+#include "cli/result_printer.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/context.h"
+#include "cli/output.h"
+#include "cli/present.h"
+#include "cli/report.h"
+#include "cli/request_options.h"
+#include "core/base/text.h"
+
+namespace aiot::cli {
+
+ResultPrinter::ResultPrinter(Context& context, const RequestOptions& options, bool is_read, bool many)
+    : context_(context),
+      is_read_(is_read),
+      many_(many),
+      raw_(options.raw()),
+      parse_json_(options.parse_json()),
+      out_(options.out()) {}
+
+Result<void> ResultPrinter::check() {
+  const Settings& settings = context_.settings();
+  if (raw_ && settings.output != OutputFormat::text && settings.output_by_flag) {
+    return make_error(Errc::usage,
+                      "--raw prints payloads as they are; it does not go with --json or --output csv");
+  }
+  if (!out_.empty()) {
+    context_.output().redirect(out_);
+    if (!many_ && settings.output == OutputFormat::text) raw_ = true;
+  }
+  return {};
+}
+
+std::string ResultPrinter::json(const Response& response) const {
+  return json_line(response_object(response, is_read_, parse_json_));
+}
+
+void ResultPrinter::response(const Response& response) {
+  Output& output = context_.output();
+  if (raw_) {
+    output.write(response.payload);
+  } else if (context_.settings().output == OutputFormat::json) {
+    output.line(json(response));
+  } else if (context_.settings().output == OutputFormat::csv) {
+    if (!header_printed_) output.write(kCsvHeader);
+    header_printed_ = true;
+    output.write(csv_line(response_object(response, is_read_, parse_json_)));
+  } else {
+    text(response);
+  }
+}
+
+void ResultPrinter::text(const Response& response) {
+  if (!is_read_ && response.payload.empty()) return;
+  Output& output = context_.output();
+  const bool escape = output.is_terminal();
+  const std::string value = payload_text(response, escape, !many_);
+  if (!many_) {
+    output.line(value);
+    return;
+  }
+  output.line((escape ? text::escape_controls(response.uri) : response.uri) + "\t" + value);
+}
+
+void ResultPrinter::event(const StreamEvent& event) {
+  if (context_.json() && !raw_) {
+    context_.output().line(json_line(event_object(event)));
+  } else if (!context_.settings().quiet) {
+    write_stderr("aiot: " + text::escape_controls(event_sentence(event)));
+  }
+}
+
+}  // namespace aiot::cli

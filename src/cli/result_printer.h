@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "core/client.h"
+
+namespace aiot::cli {
+
+class Context;
+class RequestOptions;
+
+/// Prints what requests answer, as --output says.
+class ResultPrinter {
+ public:
+  /// `is_read`: payloads are values; `many`: there may be more than one target, so text lines name theirs.
+  ResultPrinter(Context& context, const RequestOptions& options, bool is_read, bool many);
+
+  /// Errc::usage for options that exclude each other. Call once, first.
+  [[nodiscard]] Result<void> check();
+  void response(const Response& response);
+  /// JSON events stand between the values, others go to stderr.
+  void event(const StreamEvent& event);
+  [[nodiscard]] bool is_read() const { return is_read_; }
+  /// The line that --json would print.
+  [[nodiscard]] std::string json(const Response& response) const;
+  [[nodiscard]] bool parse_json() const { return parse_json_; }
+
+ private:
+  void text(const Response& response);
+
+  Context& context_;
+  bool is_read_;
+  bool many_;
+  bool raw_;
+  bool parse_json_;
+  std::string out_;
+  bool header_printed_ = false;
+};
+
+}  // namespace aiot::cli
