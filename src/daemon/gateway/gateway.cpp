@@ -1,1 +1,200 @@
-// Not written yet.
+#include "daemon/gateway/gateway.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/base/log.h"
+#include "core/loop/event_loop.h"
+#include "daemon/gateway/coap_source.h"
+#include "daemon/gateway/keeper.h"
+#include "daemon/gateway/name_resolver.h"
+#include "daemon/gateway/node_client.h"
+#include "daemon/gateway/uplink.h"
+#include "daemon/wire/key_file.h"
+
+namespace aiot::gateway {
+
+namespace {
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "gateway";
+  return name;
+}
+
+/// Discovery and writes take a socket a node under way: as many descriptors as the system grants.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = limit.rlim_max == RLIM_INFINITY ? 65536 : std::min<rlim_t>(limit.rlim_max, 65536);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// The bearer token for each attempt to reach the broker.
+class TokenMaker {
+ public:
+  TokenMaker(EventLoop& loop, const Options& options)
+      : loop_(loop), name_(options.name), token_(options.token), key_file_(options.key_file) {
+    if (key_file_.empty()) key_file_ = wire::default_key_file();
+  }
+  /// The key file is read anew each time, so that new keys need no restart.
+  Result<std::string> operator()() const {
+    if (!token_.empty()) return token_;
+    auto keys = wire::read_key_file(key_file_);
+    if (!keys) return keys.error();
+    return wire::gateway_token(*keys, name_, loop_.wall_now());
+  }
+
+ private:
+  EventLoop& loop_;
+  std::string name_, token_, key_file_;
+};
+
+class CoapGateway final : public Gateway, private Effects {
+ public:
+  CoapGateway(EventLoop& loop, Options options)
+      : loop_(loop),
+        options_(with_defaults(std::move(options))),
+        policy_({options_.site, options_.max_time, options_.max_time_for, {}}, *this),
+        client_(loop, {[this](Ticket ticket, Result<Response> result) {
+                         policy_.responded(ticket, std::move(result), now());
+                       },
+                       [this](Ticket ticket, const Response& response) {
+                         policy_.notified(ticket, response, now());
+                       }}),
+        names_(loop, policy_),
+        tick_timer_(loop.make_timer([this] { tick(); })),
+        stop_timer_(loop.make_timer([this] { finish(); })) {}
+
+  ~CoapGateway() override { stopped_.dismiss(); }
+
+  Result<void> start() override {
+    raise_descriptor_limit();
+    auto allow = AllowList::parse(options_.allow);
+    if (!allow) return allow.error();
+    for (const auto& node : options_.nodes)
+      if (auto added = names_.add(node); !added) return added;
+    if (options_.broker_url)
+      if (auto made = make_uplink(); !made) return made;
+    if (!options_.state_dir.empty()) {
+      keeper_ = std::make_unique<Keeper>(loop_, policy_, options_.state_dir);
+      if (auto loaded = keeper_->load(); !loaded) return loaded;
+    }
+    if (options_.coap) {
+      source_ = std::make_unique<CoapSource>(loop_, policy_, sink_, std::move(*allow));
+      if (auto bound = source_->listen(*options_.coap); !bound) return bound;
+    }
+    names_.start();
+    if (uplink_) uplink_->start();
+    tick();
+    return {};
+  }
+
+  [[nodiscard]] std::vector<std::pair<std::string, SocketAddress>> listeners() const override {
+    return source_ ? source_->listeners() : std::vector<std::pair<std::string, SocketAddress>>{};
+  }
+
+  [[nodiscard]] Counters counters() override {
+    Counters out;
+    out.nodes = policy_.counters();
+    if (source_) {
+      const auto server = source_->counters();
+      out.nodes.duplicates = server.duplicates;
+      out.nodes.malformed = server.malformed;
+      out.nodes.kernel_drops = server.kernel_drops;
+    }
+    if (uplink_) out.uplink = uplink_->counters();
+    return out;
+  }
+
+  void stop(Duration deadline, Completion<> done) override {
+    stopped_ = std::move(done);
+    stop_timer_->start(deadline);
+    tick_timer_->stop();
+    client_.cancel_all();
+    if (source_) source_->close();  // what nodes say from here on could no longer be passed on
+    waiting_ = 1;
+    if (uplink_) {
+      ++waiting_;
+      uplink_->stop(deadline, [this](Result<>) { part_done(); });
+    }
+    if (keeper_) {
+      ++waiting_;
+      keeper_->stop([this](Result<>) { part_done(); });
+    }
+    loop_turn_->start(Duration(0));
+  }
+
+ private:
+  static Options with_defaults(Options options) {
+    if (options.name.empty()) options.name = host_name();
+    if (options.site.empty()) options.site = options.name;
+    return options;
+  }
+
+  Result<void> make_uplink() {
+    auto endpoint = ws::parse_endpoint(*options_.broker_url);
+    if (!endpoint) return endpoint.error();
+    TokenMaker token(loop_, options_);
+    if (auto first = token(); !first) return first.error();
+    uplink_ = std::make_unique<Uplink>(
+        loop_, policy_.table(), UplinkOptions{std::move(*endpoint), options_.name, options_.site, token},
+        Uplink::Callbacks{
+            [this](const wire::Ask& ask) { policy_.ask(ask, now()); },
+            [this](const wire::Refused& refused) { policy_.refused(refused.uid, refused.reason, now()); }});
+    return {};
+  }
+
+  [[nodiscard]] Now now() const { return {loop_.now(), loop_.wall_now()}; }
+  void tick() { tick_timer_->start(policy_.tick(now())); }
+  void part_done() {
+    if (--waiting_ == 0) finish();
+  }
+  void finish() {
+    stop_timer_->stop();
+    stopped_(Result<>());
+  }
+
+  void update(Node& node, Resource& resource) override {
+    if (uplink_) uplink_->update(node, resource);
+  }
+  void item(wire::Item item) override {
+    if (uplink_) uplink_->item(std::move(item));
+  }
+  void request(NodeRequest request) override { client_.request(std::move(request)); }
+  void observe(NodeRequest request) override { client_.observe(std::move(request)); }
+  void cancel(Ticket ticket) override { client_.cancel(ticket); }
+  void answer(wire::Answer answer) override {
+    if (uplink_) uplink_->answer(answer);
+  }
+  void changed() override {
+    if (keeper_) keeper_->changed();
+  }
+
+  EventLoop& loop_;
+  Options options_;
+  MemorySink sink_;
+  Policy policy_;
+  NodeClient client_;
+  NameResolver names_;
+  std::unique_ptr<Uplink> uplink_;
+  std::unique_ptr<Keeper> keeper_;
+  std::unique_ptr<CoapSource> source_;
+  std::unique_ptr<Timer> tick_timer_;
+  std::unique_ptr<Timer> stop_timer_;
+  std::unique_ptr<Timer> loop_turn_ = loop_.make_timer([this] { part_done(); });
+  int waiting_ = 0;
+  Completion<> stopped_;
+};
+
+}  // namespace
+
+std::unique_ptr<Gateway> Gateway::make(EventLoop& loop, Options options) {
+  return std::make_unique<CoapGateway>(loop, std::move(options));
+}
+
+}  // namespace aiot::gateway

@@ -11,6 +11,7 @@
 #include "core/base/address.h"
 #include "core/base/completion.h"
 #include "core/base/time.h"
+#include "daemon/gateway/counters.h"
 
 namespace aiot {
 
@@ -42,6 +43,8 @@ class Gateway {
   virtual Result<void> start() = 0;
   /// "coap" and "coap+tcp" with their bound addresses.
   [[nodiscard]] virtual std::vector<std::pair<std::string, SocketAddress>> listeners() const = 0;
+  /// What came in, and where it went.
+  [[nodiscard]] virtual Counters counters() = 0;
   /// Says good-bye to the broker, saves the node table; `done` within `deadline`.
   virtual void stop(Duration deadline, Completion<> done) = 0;
 };

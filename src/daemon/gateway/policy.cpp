@@ -188,6 +188,11 @@ void Policy::name(const std::string& id, const SocketAddress& address, const Now
   named_.add(make_uid(options_.site, "CoAP", id), address, now);
 }
 
+bool Policy::is_named_live(const std::string& id) {
+  const Node* node = table_.find(make_uid(options_.site, "CoAP", id));
+  return node != nullptr && node->live;
+}
+
 void Policy::join(Node& node, const Now& now) {
   table_.touch(node, now);
   table_.revive(node);

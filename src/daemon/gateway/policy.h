@@ -68,6 +68,8 @@ class Policy {
   /// A node to be asked by the gateway (--node), at `address` once its name is resolved.
   void name(const std::string& id, const SocketAddress& address, const Now& now);
 
+  [[nodiscard]] bool is_named_live(const std::string& id);
+
   /// Time passes; how long until the next call is due at the latest.
   Duration tick(const Now& now);
 

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/loop/event_loop.h"
+#include "core/ws/ws_client.h"
+#include "daemon/gateway/outbox.h"
+
+namespace aiot::gateway {
+
+struct UplinkOptions {
+  ws::Endpoint broker;
+  std::string name;
+  std::string site;
+  /// Makes the bearer token anew for each attempt.
+  UniqueFunction<Result<std::string>()> token;
+};
+
+/// The connection to the broker (aiot.gateway.v1): dials for ever, with growing jittered waits; what happens
+/// in one turn of the loop leaves together at its end.
+class Uplink {
+ public:
+  struct Callbacks {
+    UniqueFunction<void(const wire::Ask&)> ask;
+    UniqueFunction<void(const wire::Refused&)> refused;
+  };
+  Uplink(EventLoop& loop, NodeTable& table, UplinkOptions options, Callbacks callbacks);
+  ~Uplink();
+
+  void start();
+  void update(Node& node, Resource& resource) {
+    outbox_.update(node, resource);
+    if (connected_) schedule();
+  }
+  void item(wire::Item item) {
+    outbox_.item(std::move(item));
+    if (connected_) schedule();
+  }
+  void answer(const wire::Answer& answer);
+  /// Sends what is left and closes; `done` once it is closed or after `deadline`.
+  void stop(Duration deadline, Completion<> done);
+  [[nodiscard]] UplinkCounters counters() const { return outbox_.counters(); }
+
+ private:
+  void dial();
+  void opened(const std::string& subprotocol);
+  void received(std::string_view text);
+  void welcomed(const wire::Welcome& welcome);
+  void closed(const Error& why);
+  void retry(Duration wait);
+  void give_up_on(std::string_view why);
+  void watch();
+  void flush();
+  void schedule() {
+    if (!flush_timer_->armed()) flush_timer_->start(Duration(0));
+  }
+
+  EventLoop& loop_;
+  UplinkOptions options_;
+  Callbacks callbacks_;
+  Outbox outbox_;
+  std::string stream_;
+  std::unique_ptr<ws::WsClient> client_;
+  std::unique_ptr<Timer> retry_timer_;
+  std::unique_ptr<Timer> watch_timer_;  ///< for the welcome, then for acknowledgements
+  std::unique_ptr<Timer> flush_timer_;
+  std::unique_ptr<Timer> stop_timer_;
+  Completion<> stopped_;
+  Duration wait_;
+  bool open_ = false;       ///< the WebSocket is
+  bool connected_ = false;  ///< welcomed
+  bool stopping_ = false;
+  std::uint64_t failures_ = 0;
+  std::uint64_t in_a_row_ = 0;
+  std::uint64_t last_acknowledged_ = 0;
+  std::string last_failure_;
+};
+
+}  // namespace aiot::gateway
