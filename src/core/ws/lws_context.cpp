@@ -218,7 +218,8 @@ int LwsContext::on_callback(lws* wsi, lws_callback_reasons reason, void*, void* 
   if (wsi == nullptr || reason == LWS_CALLBACK_PROTOCOL_INIT || reason == LWS_CALLBACK_PROTOCOL_DESTROY) return 0;
   auto* shared = static_cast<Shared*>(lws_context_user(lws_get_context(wsi)));
   if (shared == nullptr) return 0;
-  if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
+  // Of clients it is said too.
+  if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED && shared->adopting != nullptr) {
     lws_set_opaque_user_data(wsi, std::exchange(shared->adopting, nullptr));
   }
   const auto found = shared->handlers.find(as_number(lws_get_opaque_user_data(wsi)));
