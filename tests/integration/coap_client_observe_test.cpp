@@ -25,15 +25,15 @@ class ObservedPeer {
   explicit ObservedPeer(EventLoop& loop) : peer_(loop, [this](const Message& message) { on(message); }) {}
 
   [[nodiscard]] std::string uri() const { return peer_.uri("/r"); }
-  void notify(std::uint32_t sequence, std::string value, coap::Type type = coap::Type::non) {
+  void notify(std::uint32_t at, std::string payload, coap::Type type = coap::Type::non) {
     Message message;
     message.type = type;
     message.code = code(2, 5);
     message.message_id = next_id_++;
     message.token = token;
-    message.add_uint(option::kObserve, sequence);
+    message.add_uint(option::kObserve, at);
     if (max_age) message.add_uint(option::kMaxAge, *max_age);
-    message.payload = std::move(value);
+    message.payload = std::move(payload);
     peer_.send(message);
   }
   void send(Message message) { peer_.send(message); }
