@@ -47,7 +47,7 @@ class ServeGatewayCommand final : public Command {
         "Nodes announce themselves with POST /alive or register with POST /rd (RFC 9176), or are named with "
         "--node. A node that is silent for --max-time is out.\n\n"
         "--standalone runs the broker and its dashboard in the same process and takes serve-broker's "
-        "options. "
+        "options. --broker off runs it without any broker. "
         "The ready line on stderr names every bound address. SIGTERM drains and exits 0 within 5 seconds.",
         {{"aiot serve-gateway --broker wss://iot.example --token-file paris.token --name paris", "at a site"},
          {"aiot serve-gateway --standalone", "everything on one machine"},
@@ -144,6 +144,7 @@ class ServeGatewayCommand final : public Command {
   }
 
   Result<void> fill_uplink(Context& context) {
+    if (context.settings().broker == "off") return {};  // no uplink: a gateway for this network alone
     auto url = context.broker_url();
     if (!url) return url.error();
     if (url->empty()) url = std::string(kDefaultBroker);
