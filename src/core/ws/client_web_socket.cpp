@@ -125,16 +125,18 @@ void ClientWebSocket::on_timer() {
     return timer_->start(deadline_ - now);
   }
   if (state_ != State::open) return;
-  if (now - last_heard_ >= 2 * options_.ping_interval) {
-    return finish(make_error(Errc::unreachable, fmt::format("{} has been silent for {}", where(),
-                                                            format_duration(2 * options_.ping_interval))));
+  const auto interval = options_.ping_interval;
+  // Counted from the ping, so that a process that was itself stopped for a while asks before it gives up.
+  if (last_ping_ > last_heard_ && now - last_ping_ >= interval) {
+    return finish(make_error(Errc::unreachable, fmt::format("{} has not answered a ping for {}", where(),
+                                                            format_duration(interval))));
   }
-  if (now - std::max(last_heard_, last_ping_) >= options_.ping_interval) {
+  if (last_ping_ <= last_heard_ && now - last_heard_ >= interval) {
     last_ping_ = now;
     append_masked_frame(writer_.queue(), Opcode::ping, {}, mask_key());
     schedule_flush();
   }
-  timer_->start(options_.ping_interval / 2);
+  timer_->start(options_.ping_interval / 4);
 }
 
 void ClientWebSocket::send(std::string_view message) {
@@ -252,7 +254,7 @@ int ClientWebSocket::opened() {
   (void)::setsockopt(lws_get_socket_fd(wsi_), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   state_ = State::open;
   last_heard_ = loop_.now();
-  timer_->start(options_.ping_interval / 2);
+  timer_->start(options_.ping_interval / 4);
   schedule_flush();
   if (callbacks_.opened) callbacks_.opened(subprotocol_);
   return wsi_ == nullptr ? -1 : 0;

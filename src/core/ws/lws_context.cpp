@@ -152,14 +152,16 @@ bool LwsContext::start() {
   info.retry_and_idle_policy = no_keepalive();
   info.timeout_secs = kLwsTimeout;
   info.connect_timeout_secs = kLwsTimeout;
-  info.max_http_header_data = 16 * 1024;
-  info.max_http_header_pool = 1024;
+  // Every connection in its handshake holds one (made for it and freed after it): with fewer than connections,
+  // clients and servers of one loop would wait for each other.
+  info.max_http_header_data = 8 * 1024;
   info.alpn = "http/1.1";
   info.gid = static_cast<gid_t>(-1);
   info.uid = static_cast<uid_t>(-1);
   info.user = shared_.get();
   const DescriptorLimit limit;
   max_descriptor_ = limit.limit() - 1;
+  info.max_http_header_pool2 = static_cast<unsigned>(max_descriptor_);
   context_ = lws_create_context(&info);
   if (context_ == nullptr) return false;
   vhost_ = lws_get_vhost_by_name(context_, "default");

@@ -88,10 +88,11 @@ void ServerWebSocket::check_deadline(TimePoint now) {
   }
   if (paused_) return;
   const auto interval = core_->options().ping_interval;
-  if (now - last_heard_ >= 2 * interval) {
-    log::debug("{}: silent for two pings, dropped", peer_.text());
+  // Counted from the ping, so that a process that was itself stopped for a while asks before it drops anyone.
+  if (last_ping_ > last_heard_ && now - last_ping_ >= interval) {
+    log::debug("{}: no answer to a ping, dropped", peer_.text());
     abort();
-  } else if (now - std::max(last_heard_, last_ping_) >= interval) {
+  } else if (last_ping_ <= last_heard_ && now - last_heard_ >= interval) {
     last_ping_ = now;
     append_frame(writer_.queue(), Opcode::ping, {});
     wake();
