@@ -51,12 +51,13 @@ LIBRARIES = {
     "uv.h": {"core/loop"},
     "sqlite3.h": {"daemon/store"},
     "CLI/": {"cli"},
+    "toml++/": {"cli"},
     "nats/": {"core/nats"},
     "systemd/": {"daemon"},
 }
 
 # Costly to compile: never in a header (nlohmann/json_fwd.hpp is fine).
-NOT_IN_HEADERS = ("nlohmann/json.hpp", "CLI/", "coap3/", "libwebsockets", "sqlite3.h", "mosquitto.h")
+NOT_IN_HEADERS = ("nlohmann/json.hpp", "CLI/", "toml++/", "coap3/", "libwebsockets", "sqlite3.h", "mosquitto.h")
 # core/coap's own private header is the room's one door to libcoap.
 HEADER_EXCEPTIONS = {("core/coap", "coap3/"), ("core/ws", "libwebsockets")}
 

@@ -58,6 +58,13 @@ struct Members {
     good = false;
     return 0;
   }
+  bool flag(const char* name) {
+    const auto at = object.find(name);
+    if (at == object.end()) return false;
+    if (at->is_boolean()) return at->get<bool>();
+    good = false;
+    return false;
+  }
   WallTime time(const char* name) {
     // Within the years that can be written down, whatever the file says.
     constexpr std::int64_t kLatest = 253'402'300'799'000;
@@ -77,7 +84,7 @@ bool parse_resource(const nlohmann::json& json, Resource& out) {
     out.bytes = members.text("value");
   }
   if (json.contains("format")) out.content_format = static_cast<std::uint16_t>(members.number("format"));
-  out.observed = json.value("observed", false);
+  out.observed = members.flag("observed");
   out.time = members.time("time");
   return members.good && out.name.size() <= kMaxResource && out.bytes.size() <= kMaxValue;
 }
@@ -101,9 +108,11 @@ bool parse_node(const nlohmann::json& json, SavedNode& out) {
     registration.sector = registered.text("d");
     registration.type = registered.text("et");
     registration.links = registered.text("links");
-    registration.lifetime = std::chrono::seconds(registered.number("lt"));
-    if (!registered.good || registration.lifetime <= Duration(0) || registration.lifetime > kMaxRegistration)
+    const std::chrono::seconds lifetime(registered.number("lt"));
+    if (!registered.good || lifetime.count() <= 0 ||
+        lifetime > std::chrono::duration_cast<std::chrono::seconds>(kMaxRegistration))
       return false;
+    registration.lifetime = lifetime;
     out.registration = std::move(registration);
   }
   if (const auto at = json.find("resources"); at != json.end()) {
