@@ -39,7 +39,7 @@ class Server final : public CoapServer {
 
  private:
   /// The longest an answer to a multicast request waits (RFC 7252 section 8.2 leaves the choice to us).
-  static constexpr std::uint16_t kLeisureSeconds = 1;
+  static constexpr Duration kLeisure = std::chrono::seconds(1);
   struct Parsed;
   struct Running {
     bool gone = false;
@@ -73,7 +73,12 @@ class Server final : public CoapServer {
 
   void defer(Exchange& exchange);
   void send_later(Exchange& exchange, const AnswerView& answer);
-  void send_at_leisure(coap_session_t* session, coap_pdu_t* pdu);
+  void send_at_leisure(const Exchange& exchange, const AnswerView& answer);
+  /// An answer nobody wants to hear is not sent.
+  [[nodiscard]] static bool unwanted(const Exchange& exchange, std::uint8_t code);
+  /// Null when memory is out.
+  static coap_pdu_t* make_pdu(const Exchange& exchange, coap_pdu_type_t type, std::uint16_t id,
+                              const AnswerView& answer);
   void send_empty_ack(const Exchange& exchange);
   void release_held();
   void sweep();

@@ -169,39 +169,46 @@ void Server::send_later(Exchange& exchange, const AnswerView& answer) {
   if (!exchange.acknowledged) note_answer(exchange, answer);
 
   auto* const session = exchange.session;
-  const bool unwanted = (exchange.no_response >> ((answer.code >> 5) - 1) & 1) != 0 ||
-                        (exchange.multicast && is_error(answer.code));
   // libcoap would dial out on a stream that is closed.
   const bool gone = coap_session_get_state(session) != COAP_SESSION_STATE_ESTABLISHED;
-  if (gone || unwanted) {
+  if (gone || unwanted(exchange, answer.code)) {
     if (piggybacked && !gone) send_empty_ack(exchange);
-    give_back(exchange);
-    return;
-  }
-
-  const auto type = piggybacked            ? COAP_MESSAGE_ACK
-                    : exchange.confirmable ? COAP_MESSAGE_CON
-                                           : COAP_MESSAGE_NON;
-  const auto id = piggybacked ? exchange.message_id : coap_new_message_id(session);
-  auto* const pdu = coap_pdu_init(type, COAP_EMPTY_CODE, id, coap_session_max_pdu_size(session));
-  if (pdu == nullptr || !coap_add_token(pdu, exchange.token_size, bytes(exchange.token_view()))) {
-    log::error("out of memory for an answer");
-    coap_delete_pdu(pdu);
+  } else if (exchange.multicast) {
+    send_at_leisure(exchange, answer);
   } else {
-    write_answer(pdu, answer);
-    if (exchange.multicast) {
-      send_at_leisure(session, pdu);
-    } else {
-      coap_send(session, pdu);
-      if (type == COAP_MESSAGE_CON && exchange.datagram) datagrams_->flush();
-    }
+    const auto type = piggybacked            ? COAP_MESSAGE_ACK
+                      : exchange.confirmable ? COAP_MESSAGE_CON
+                                             : COAP_MESSAGE_NON;
+    const auto id = piggybacked ? exchange.message_id : coap_new_message_id(session);
+    if (auto* const pdu = make_pdu(exchange, type, id, answer)) coap_send(session, pdu);
+    if (type == COAP_MESSAGE_CON && exchange.datagram) datagrams_->flush();
   }
   give_back(exchange);
 }
 
-void Server::send_at_leisure(coap_session_t* session, coap_pdu_t* pdu) {
+bool Server::unwanted(const Exchange& exchange, std::uint8_t code) {
+  // RFC 7967 and RFC 7252 section 8.2.
+  return (exchange.no_response >> ((code >> 5) - 1) & 1) != 0 || (exchange.multicast && is_error(code));
+}
+
+coap_pdu_t* Server::make_pdu(const Exchange& exchange, coap_pdu_type_t type, std::uint16_t id,
+                             const AnswerView& answer) {
+  auto* const pdu = coap_pdu_init(type, COAP_EMPTY_CODE, id, coap_session_max_pdu_size(exchange.session));
+  if (pdu == nullptr || !coap_add_token(pdu, exchange.token_size, bytes(exchange.token_view()))) {
+    log::error("out of memory for an answer");
+    coap_delete_pdu(pdu);
+    return nullptr;
+  }
+  write_answer(pdu, answer);
+  return pdu;
+}
+
+void Server::send_at_leisure(const Exchange& exchange, const AnswerView& answer) {
   constexpr std::size_t kMost = 1024;
-  if (at_leisure_.size() >= kMost) return coap_delete_pdu(pdu);
+  if (at_leisure_.size() >= kMost) return;
+  auto* const session = exchange.session;
+  auto* const pdu = make_pdu(exchange, COAP_MESSAGE_NON, coap_new_message_id(session), answer);
+  if (pdu == nullptr) return;
   at_leisure_.push_back({SessionRef(session), pdu, nullptr});
   const auto self = std::prev(at_leisure_.end());
   self->timer = loop_.make_timer([this, self] {
@@ -210,8 +217,7 @@ void Server::send_at_leisure(coap_session_t* session, coap_pdu_t* pdu) {
     loop_.post([timer = std::move(self->timer)] {});
     at_leisure_.erase(self);
   });
-  const auto most = static_cast<std::uint64_t>(Duration(std::chrono::seconds(kLeisureSeconds)).count());
-  self->timer->start(Duration(static_cast<Duration::rep>(random_u64() % most)));
+  self->timer->start(Duration(static_cast<Duration::rep>(random_u64() % kLeisure.count())));
 }
 
 }  // namespace aiot::coap

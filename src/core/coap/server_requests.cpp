@@ -108,14 +108,10 @@ void Server::handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu
       return;
     }
   }
-  if (exchange.multicast) {
-    // RFC 7252 section 8.2: answers spread over a while; libcoap does the waiting, and drops errors.
-    coap_session_set_default_leisure(session, {kLeisureSeconds, 0});
-    if (exchange.method != Method::get) {
-      keep_silent(response);
-      give_back(exchange);
-      return;
-    }
+  if (exchange.multicast && exchange.method != Method::get) {
+    keep_silent(response);
+    give_back(exchange);
+    return;
   }
 
   path_.clear();
@@ -234,7 +230,14 @@ void Server::refuse(Exchange& exchange, std::uint8_t code, std::string_view diag
 
 void Server::answer_now(Exchange& exchange, const AnswerView& answer) {
   Call& call = *exchange.call;
-  write_answer(call.response, answer);
+  if (exchange.multicast) {
+    // libcoap would wait itself, but forgets the answer when the request comes a second time, by another
+    // link.
+    keep_silent(call.response);
+    if (!unwanted(exchange, answer.code)) send_at_leisure(exchange, answer);
+  } else {
+    write_answer(call.response, answer);
+  }
   note_answer(exchange, answer);
   call.exchange = nullptr;
   give_back(exchange);
