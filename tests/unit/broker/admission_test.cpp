@@ -1,0 +1,84 @@
+#include "daemon/broker/admission.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+
+#include "daemon/broker/keys.h"
+
+using namespace aiot;
+using namespace aiot::broker;
+
+namespace {
+
+const wire::Keys kKeys{"abcdefghijklmnopqrstuvwxyz012345", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="};
+
+ws::UpgradeRequest request(std::vector<std::string> subprotocols, std::string authorization = {}) {
+  ws::UpgradeRequest made;
+  made.path = "/gw";
+  made.subprotocols = std::move(subprotocols);
+  if (!authorization.empty()) made.headers.emplace_back("authorization", std::move(authorization));
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("pyaiot's token is accepted whether its list came whole or in parts") {
+  const std::string token = *wire::pyaiot_token(kKeys, WallTime{});
+  for (const auto& offered :
+       {std::vector<std::string>{"token, " + token}, {"token", token}, {" token ,  " + token}}) {
+    const auto admitted = admit_gateway(request(offered), kKeys);
+    REQUIRE(admitted);
+    CHECK_FALSE(admitted->native);
+    CHECK(admitted->subprotocol == "token");
+  }
+}
+
+TEST_CASE("missing, malformed and foreign tokens are unauthorized") {
+  const std::string token = *wire::pyaiot_token(kKeys, WallTime{});
+  const std::string bound = *wire::gateway_token(kKeys, "paris", WallTime{});
+  for (const auto& bad :
+       {request({}), request({"token"}), request({"token", "x"}), request({token}),
+        request({"aiot.gateway.v1"}), request({"aiot.gateway.v1"}, bound),
+        request({"aiot.gateway.v1"}, "Basic " + bound), request({"aiot.gateway.v1"}, "Bearer x"),
+        request({"aiot.gateway.v1"}, "Bearer " + token)}) {
+    const auto admitted = admit_gateway(bad, kKeys);
+    REQUIRE_FALSE(admitted);
+    CHECK(admitted.error().code == Errc::unauthorized);
+  }
+  const auto good = admit_gateway(request({"aiot.gateway.v1"}, "bearer  " + bound), kKeys);
+  REQUIRE(good);
+  CHECK(good->principal.name == "paris");
+  CHECK(good->native);
+}
+
+TEST_CASE("browsers are admitted from the broker's own origin and from those allowed") {
+  const std::vector<std::string> allowed = {"https://Dash.example/", "http://localhost:3000"};
+  CHECK(origin_allowed("", "h:8000", {}));
+  CHECK(origin_allowed("http://h:8000", "H:8000", {}));
+  CHECK(origin_allowed("https://h", "h", {}));
+  CHECK_FALSE(origin_allowed("http://h:8001", "h:8000", {}));
+  CHECK_FALSE(origin_allowed("http://evil", "h", allowed));
+  CHECK_FALSE(origin_allowed("null", "h", allowed));
+  CHECK_FALSE(origin_allowed("http://", "", allowed));
+  CHECK_FALSE(origin_allowed("https://dash.example.evil", "h", allowed));
+  CHECK(origin_allowed("https://dash.example", "h", allowed));
+  CHECK(origin_allowed("http://localhost:3000", "h", allowed));
+  CHECK(origin_allowed("http://anything", "h", {"*"}));
+}
+
+TEST_CASE("a broker on loopback makes a missing key file, another does not") {
+  std::string folder = (std::filesystem::temp_directory_path() / "aiot-broker-XXXXXX").string();
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  const std::string path = folder + "/keys";
+  CHECK(open_keys(path, *SocketAddress::parse("0.0.0.0:8000")).error().code == Errc::usage);
+  CHECK_FALSE(std::filesystem::exists(path));
+  const auto made = open_keys(path, *SocketAddress::parse("127.0.0.1:8000"));
+  REQUIRE(made);
+  const auto again = open_keys(path, *SocketAddress::parse("0.0.0.0:8000"));
+  REQUIRE(again);
+  CHECK(again->secret == made->secret);
+  std::filesystem::remove_all(folder);
+}
