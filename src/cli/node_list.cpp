@@ -11,6 +11,7 @@
 #include "cli/exit_status.h"
 #include "cli/output.h"
 #include "cli/present.h"
+#include "cli/targets.h"
 #include "core/base/text.h"
 #include "core/base/uri.h"
 
@@ -154,9 +155,7 @@ NodeList::NodeList(Context& context, ws::Endpoint endpoint, const std::string& t
     : context_(context), runner_(context), endpoint_(std::move(endpoint)), filter_(std::move(filter)) {
   headers_.emplace_back("accept", "application/json");
   if (!token.empty()) headers_.emplace_back("authorization", "Bearer " + token);
-  const bool numeric6 = endpoint_.host.find(':') != std::string::npos;
-  base_uri_ = fmt::format("{}://{}{}{}:{}{}", endpoint_.tls ? "aiots" : "aiot", numeric6 ? "[" : "",
-                          endpoint_.host, numeric6 ? "]" : "", endpoint_.port, endpoint_.path);
+  base_uri_ = broker_base(endpoint_);
 }
 
 NodeList::~NodeList() = default;

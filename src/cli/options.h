@@ -15,9 +15,28 @@ class Option;
 }  // namespace CLI
 
 /// The kinds of options that commands share. Names are CLI11's ("-n,--count"). Bad values are refused with a
-/// sentence, exit 2. An option gets a default from the environment with
-/// `->envname("AIOT_...")`, and from the configuration's `[COMMAND]` table by its long name without that.
+/// sentence, exit 2. An option may also be set in the configuration's `[COMMAND]` table by its long name.
 namespace aiot::cli {
+
+/// An option of an app, to be refined; valid as long as the app. CLI11's header stays out of the commands.
+class OptionHandle {
+ public:
+  OptionHandle() = default;
+  OptionHandle(CLI::Option* option) : option_(option) {}
+  /// The environment variable that sets it when no flag does.
+  OptionHandle& environment(const std::string& variable);
+  OptionHandle& required(bool required = true);
+  /// Puts it among the global options.
+  OptionHandle& global();
+  /// It was given, by flag, environment or configuration. After parsing.
+  [[nodiscard]] bool given() const;
+
+ private:
+  CLI::Option* option_ = nullptr;
+};
+
+/// Takes CLI11's own help flag away.
+void remove_help_flag(CLI::App& app);
 
 OptionHandle add_text(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
                       const std::string& placeholder);

@@ -12,8 +12,8 @@ namespace aiot::cli {
 
 namespace {
 
-Result<std::string> absolute(Context& context, const std::string& text) {
-  if (text.find("://") != std::string::npos) return text;
+/// UID/RESOURCE at the broker of --broker.
+Result<Uri> at_broker(Context& context, const std::string& text) {
   const std::string shown = text::escape_controls(text);
   if (text.empty()) return make_error(Errc::usage, "an empty URI");
   auto broker = context.broker_url();
@@ -29,25 +29,26 @@ Result<std::string> absolute(Context& context, const std::string& text) {
   if (slash == 0 || slash == std::string::npos || slash + 1 == text.size()) {
     return make_error(Errc::usage, fmt::format("'{}' is neither a URI nor UID/RESOURCE", shown));
   }
-  auto base = broker_base(*broker);
-  if (!base) return base.error();
-  return *base + "/" + text;
+  auto endpoint = ws::parse_endpoint(*broker);
+  if (!endpoint) return endpoint.error();
+  if (!endpoint->path.empty()) {
+    return make_error(Errc::usage,
+                      fmt::format("--broker with a path ('{}') does not go with UID/RESOURCE yet",
+                                  text::escape_controls(endpoint->path)));
+  }
+  return parse_uri(broker_base(*endpoint) + "/" + text);
 }
 
 }  // namespace
 
-Result<std::string> broker_base(const std::string& broker_url) {
-  auto endpoint = ws::parse_endpoint(broker_url);
-  if (!endpoint) return endpoint.error();
-  const bool numeric6 = endpoint->host.find(':') != std::string::npos;
-  return fmt::format("{}://{}{}{}:{}{}", endpoint->tls ? "aiots" : "aiot", numeric6 ? "[" : "",
-                     endpoint->host, numeric6 ? "]" : "", endpoint->port, endpoint->path);
+std::string broker_base(const ws::Endpoint& endpoint) {
+  const bool numeric6 = endpoint.host.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", endpoint.tls ? "aiots" : "aiot", numeric6 ? "[" : "", endpoint.host,
+                     numeric6 ? "]" : "", endpoint.port);
 }
 
 Result<Target> resolve_target(Context& context, const std::string& text) {
-  auto whole = absolute(context, text);
-  if (!whole) return whole.error();
-  auto uri = parse_uri(*whole);
+  auto uri = text.find("://") == std::string::npos ? at_broker(context, text) : parse_uri(text);
   if (!uri) return uri.error();
   auto client = context.client(uri->scheme);
   if (!client) return client.error();

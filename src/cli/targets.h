@@ -5,6 +5,7 @@
 
 #include "core/base/result.h"
 #include "core/base/uri.h"
+#include "core/ws/ws_client.h"
 
 namespace aiot {
 class Client;
@@ -33,8 +34,7 @@ struct Target {
 /// What requests must not be sent to at the same time: the host, and at a broker the node.
 [[nodiscard]] std::string host_key(const Uri& uri);
 
-/// The aiot:// or aiots:// URI of a broker URL, without a slash at its end: what UID/RESOURCE is appended to.
-/// Errc::usage when it is not a broker's.
-[[nodiscard]] Result<std::string> broker_base(const std::string& broker_url);
+/// "aiot://HOST:PORT" or "aiots://HOST:PORT" of a broker: what "/UID/RESOURCE" is appended to.
+[[nodiscard]] std::string broker_base(const ws::Endpoint& endpoint);
 
 }  // namespace aiot::cli

@@ -1,0 +1,122 @@
+// The commands that go through a broker, with a gateway and nodes behind it: all real processes.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+
+import { CoapNode } from '../../support/coap_node.mjs'
+import { Process, bin, daemon, scratch, until } from '../../support/process.mjs'
+import { aiot as plain, environment, lines } from './support.mjs'
+
+let broker, gateway, node, url
+const aiot = (args, options = {}) => plain(args, { ...options, env: { AIOT_BROKER: url, ...options.env } })
+
+before(async () => {
+  const directory = scratch()
+  const keys = join(directory, 'keys')
+  broker = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', join(directory, 'b')], { env: environment })
+  url = `ws://127.0.0.1:${broker.listeners.http.port}`
+  gateway = await daemon(
+    ['serve-gateway', '--broker', url, '--coap', '127.0.0.1:5683', '--name', 'paris', '--key-file', keys, '--state-dir', join(directory, 'g')],
+    { env: environment },
+  )
+  node = await new CoapNode('127.0.0.2', { temperature: '23°C', led: '0' }).start()
+  await until('an answer to alive', async () => {
+    const answer = await node.request({ address: '127.0.0.1', port: 5683 }, 'POST', '/alive', 'alive:n1')
+    return answer.code === '2.04'
+  })
+  await until('the node at the broker', async () => (await aiot(['get', 'n1/led'])).code === 0)
+})
+after(async () => {
+  node.stop()
+  const ended = await gateway.end()
+  assert.equal(ended.code, 0)
+  assert.equal((await broker.end()).code, 0)
+})
+
+test('get prints the last value with state and age', async () => {
+  assert.equal((await aiot(['get', 'n1/temperature'])).stdout, '23°C\n')
+  const got = lines((await aiot(['--json', 'get', 'n1/temperature'])).stdout)[0]
+  assert.equal(got.node, 'n1')
+  assert.equal(got.gateway, 'paris')
+  assert.equal(got.resource, 'temperature')
+  assert.equal(got.number, 23)
+  assert.equal(got.protocol, 'CoAP')
+  assert.equal(got.state, 'live')
+  assert.equal(typeof got.age_s, 'number')
+  assert.equal((await aiot(['get', `aiot://127.0.0.1:${broker.listeners.http.port}/n1/led`])).stdout, '0\n')
+  assert.equal((await aiot(['get', '--max-age', '0.001', 'n1/temperature'])).code, 4)
+  assert.equal((await aiot(['get', 'n1/nothing'])).code, 5)
+  assert.equal((await aiot(['get', 'nobody/led'])).code, 5)
+})
+
+test('a write is confirmed by the device', async () => {
+  const put = await aiot(['--json', 'put', 'n1/led', '1'])
+  assert.equal(put.code, 0, put.stderr)
+  assert.equal(lines(put.stdout)[0].confirmed, 'device')
+  assert.equal(node.resources.get('led'), '1')
+  const refused = await aiot(['--json', 'put', 'n1/temperature', '1'])
+  assert.equal(refused.code, 5, refused.stderr)
+  assert.equal(lines(refused.stderr).at(-1).error.outcome, 'rejected')
+})
+
+test('observe follows a pattern', async () => {
+  const observer = new Process(bin, ['--json', 'observe', '--count', '2', '*/temperature'], {
+    env: { ...environment, AIOT_BROKER: url },
+  })
+  await until('the snapshot', () => observer.stdout.includes('23°C'))
+  await node.request({ address: '127.0.0.1', port: 5683 }, 'POST', '/server', 'temperature:24°C')
+  const ended = await observer.exited
+  assert.equal(ended.code, 0, ended.stderr)
+  const values = lines(ended.stdout).filter((line) => 'value' in line)
+  assert.deepEqual(values.map((line) => line.value), ['23°C', '24°C'])
+})
+
+test('nodes are listed as a table, as JSON and as CSV, and filtered', async () => {
+  const table = await aiot(['nodes'])
+  assert.equal(table.code, 0, table.stderr)
+  assert.match(table.stdout, /^UID +STATE +PROTOCOL +GATEWAY +ADDRESS +LAST SEEN +RESOURCES\nn1 +live +CoAP +paris +127\.0\.0\.2/)
+  const [one, ...more] = lines((await aiot(['nodes', '--json'])).stdout)
+  assert.equal(more.length, 0)
+  assert.equal(one.uid, 'n1')
+  assert.ok('temperature' in one.resources)
+  assert.match((await aiot(['nodes', '--output', 'csv'])).stdout, /,n1,led,aiot:\/\/127\.0\.0\.1:\d+\/n1\/led,/)
+  assert.equal((await aiot(['nodes', '--json', '--state', 'out'])).stdout, '')
+  assert.equal(lines((await aiot(['nodes', '--json', '-q', 'n1'])).stdout).length, 1)
+  assert.equal((await aiot(['nodes', '--broker', 'ws://127.0.0.1:9'])).code, 3)
+})
+
+test('discover lists what the broker knows', async () => {
+  const found = lines((await aiot(['discover', '--json', url.replace('ws:', 'aiot:')])).stdout)
+  assert.ok(found.some((entry) => entry.type === 'node' && entry.node === 'n1'))
+  assert.ok(found.some((entry) => entry.type === 'resource' && entry.node === 'n1' && /led$/.test(entry.uri)))
+})
+
+test('discover and get work against the gateway itself', async () => {
+  const core = await aiot(['get', 'coap://127.0.0.1/.well-known/core'])
+  assert.equal(core.code, 0, core.stderr)
+  assert.match(core.stdout, /<\/alive>/)
+  const found = lines((await aiot(['discover', '--json', 'coap://127.0.0.1'])).stdout)
+  assert.ok(found.some((entry) => entry.path === '/server'))
+})
+
+test('an address in use is exit 3', async () => {
+  const second = await plain(['serve-broker', '--listen', `127.0.0.1:${broker.listeners.http.port}`, '--key-file', join(scratch(), 'k'), '--state-dir', scratch()])
+  assert.equal(second.code, 3, second.stderr)
+  const coap = await plain(['serve-gateway', '--coap', '127.0.0.1:5683', '--broker', url, '--state-dir', scratch(), '--key-file', join(scratch(), 'k')])
+  assert.ok([2, 3].includes(coap.code), coap.stderr)
+})
+
+test('--standalone serves everything from one process', async () => {
+  const directory = scratch()
+  const both = await daemon(
+    ['serve-gateway', '--standalone', '--listen', '127.0.0.1:0', '--coap', '127.0.0.3:0', '--key-file', join(directory, 'k'), '--state-dir', directory],
+    { env: environment },
+  )
+  const gatewayAddress = { address: '127.0.0.3', port: both.listeners.coap.port }
+  const other = await new CoapNode('127.0.0.4', { led: '0' }).start()
+  await other.request(gatewayAddress, 'POST', '/alive', 'alive:n2')
+  const env = { AIOT_BROKER: `ws://127.0.0.1:${both.listeners.http.port}` }
+  await until('the node', async () => (await plain(['get', 'n2/led'], { env })).code === 0)
+  other.stop()
+  assert.equal((await both.end()).code, 0)
+})

@@ -1,0 +1,131 @@
+// The grammar of the command line: what is refused, how, and with which status. Nothing here needs a peer.
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { scratch } from '../../support/process.mjs'
+import { aiot, lines } from './support.mjs'
+
+async function refused(args, pattern, options) {
+  const text = await aiot(args, options)
+  assert.equal(text.code, 2, `${args.join(' ')}: ${text.stderr}`)
+  assert.equal(text.stdout, '')
+  assert.match(text.stderr, pattern)
+  assert.equal(text.stderr.trimEnd().split('\n').length, 1, 'one sentence')
+  const json = await aiot(['--json', ...args], options)
+  assert.equal(json.code, 2)
+  const errors = lines(json.stderr)
+  assert.equal(errors.length, 1)
+  assert.deepEqual(Object.keys(errors[0]), ['error'])
+  assert.equal(errors[0].error.code, 'usage')
+  assert.match(errors[0].error.message, pattern)
+}
+
+test('without a command it says so, with help it lists them', async () => {
+  await refused([], /no command/)
+  const help = await aiot(['--help'])
+  assert.equal(help.code, 0)
+  assert.equal(help.stderr, '')
+  for (const name of ['discover', 'get', 'put', 'post', 'delete', 'observe', 'publish', 'nodes', 'serve-gateway', 'serve-broker', 'simulate', 'demo', 'keys', 'completion']) {
+    assert.match(help.stdout, new RegExp(`^  ${name} `, 'm'))
+  }
+  assert.match((await aiot(['get', '-h'])).stdout, /^usage: aiot get /)
+  assert.match((await aiot(['help', 'put'])).stdout, /^usage: aiot put /)
+  assert.match((await aiot(['--version'])).stdout, /^aiot \d+\.\d+\.\d+\n$/)
+  assert.match((await aiot(['get', '--version'])).stdout, /^aiot /)
+})
+
+test('unknown commands and flags get a did-you-mean', async () => {
+  await refused(['gte'], /unknown command 'gte'; did you mean 'get'\?/)
+  await refused(['obsreve', 'coap://h/'], /did you mean 'observe'/)
+  await refused(['history'], /unknown command 'history'/)
+  await refused(['get', '--tiemout', '3', 'coap://h/'], /did you mean --timeout\?/)
+  await refused(['observe', '--cuont=3', 'coap://h/'], /did you mean --count\?/)
+  await refused(['keys', 'generat'], /did you mean 'generate'/)
+})
+
+test('bad URIs, schemes and values are refused with a sentence', async () => {
+  await refused(['get'], /URI is missing/)
+  await refused(['get', 'coap://'], /./)
+  await refused(['get', 'coap://user:secret@h/x'], /./)
+  await refused(['get', 'gopher://h/x'], /gopher/)
+  for (const scheme of ['coaps', 'coaps+tcp', 'mqtt', 'mqtts', 'mqttsn']) {
+    await refused(['get', `${scheme}://h/x`], new RegExp(`${scheme.replace('+', '\\+')}://.*not in this version`))
+  }
+  await refused(['get', 'n1/led'], /--broker/)
+  await refused(['get', '--broker', 'nowhere', 'n1/led'], /nowhere/)
+  await refused(['publish', 'aiot://h/n/r', 'x'], /publish.*aiot/)
+  await refused(['get', '--timeout', 'soon', 'coap://h/x'], /--timeout/)
+  await refused(['get', '--timeout', '0', 'coap://h/x'], /--timeout/)
+  await refused(['observe', '--count', '0', 'coap://h/x'], /--count/)
+  await refused(['get', '--parallel', '0', 'coap://h/x'], /--parallel/)
+  await refused(['put', 'coap://h/x', 'a', 'b'], /unexpected argument 'b'/)
+  await refused(['put', '--content-format', 'nonsense', 'coap://h/x', 'a'], /--content-format/)
+  await refused(['put', '--if-match', 'xyz', 'coap://h/x', 'a'], /--if-match/)
+  await refused(['nodes', 'extra'], /unexpected argument 'extra'/)
+  await refused(['keys'], /ACTION is missing/)
+  await refused(['get', '--output', 'yaml', 'coap://h/x'], /--output/)
+  await refused(['config', 'show', '--output', 'csv'], /CSV|see|--output/)
+  await refused(['completion', 'tcsh'], /bash, zsh, fish/)
+})
+
+test('daemons refuse listeners that do not exist, and take off', async () => {
+  await refused(['serve-gateway', '--mqtt', 'mqtt://127.0.0.1:1883'], /--mqtt is not in this version/)
+  await refused(['serve-gateway', '--mqttsn', '[::]:1885'], /--mqttsn/)
+  await refused(['serve-gateway', '--ws', '[::]:8001'], /--ws/)
+  await refused(['serve-gateway', '--coap', 'nonsense'], /--coap/)
+  await refused(['serve-gateway', '--max-time-for', 'x'], /--max-time-for/)
+  await refused(['serve-broker', '--listen', '1.2.3.4.5:80'], /--listen/)
+})
+
+test('configuration: precedence, names of brokers, errors with file and line', async () => {
+  const home = scratch()
+  mkdirSync(join(home, 'aiot'))
+  const file = join(home, 'aiot', 'aiot.toml')
+  writeFileSync(file, 'output = "json"\n[brokers.paris]\nurl = "ws://127.0.0.1:1"\n[get]\nparallel = 3\n')
+  const env = { XDG_CONFIG_HOME: home }
+  const shown = await aiot(['config', 'show', '--output', 'text'], { env })
+  assert.equal(shown.code, 0)
+  assert.match(shown.stdout, /^output = json {2}# .*aiot\.toml:1$/m)
+  assert.match(shown.stdout, /brokers\.paris\.url/)
+  assert.equal(lines((await aiot(['config', 'show'], { env })).stdout).length, 3, 'the file says JSON')
+  assert.equal((await aiot(['config', 'check'], { env })).code, 0)
+  // The environment beats the file, a flag both.
+  assert.match((await aiot(['config', 'show'], { env: { ...env, AIOT_OUTPUT: 'text' } })).stdout, /^output = /)
+  assert.match((await aiot(['config', 'show', '--json'], { env: { ...env, AIOT_OUTPUT: 'text' } })).stdout, /^\{/)
+  // A broker by its name.
+  const unreachable = await aiot(['get', '--broker', 'paris', 'n/r'], { env })
+  assert.equal(unreachable.code, 3)
+  assert.equal(lines(unreachable.stderr).at(-1).error.code, 'unreachable')
+  const typo = await aiot(['get', '--broker', 'pari', '--output', 'text', 'n/r'], { env })
+  assert.match(typo.stderr, /did you mean 'paris'/)
+  // Bad values name where they come from.
+  const bad = await aiot(['get', 'coap://h/'], { env: { AIOT_TIMEOUT: 'soon' } })
+  assert.equal(bad.code, 2)
+  assert.match(bad.stderr, /AIOT_TIMEOUT/)
+  writeFileSync(file, '\ntiemout = "3s"\n')
+  const key = await aiot(['get', 'coap://h/'], { env })
+  assert.equal(key.code, 2)
+  assert.match(key.stderr, /aiot\.toml:2: unknown key 'tiemout'; did you mean 'timeout'\?/)
+  writeFileSync(file, 'x = [\n')
+  assert.equal((await aiot(['get', 'coap://h/'], { env })).code, 2)
+  assert.equal((await aiot(['--config', join(home, 'none'), 'get', 'coap://h/'])).code, 1)
+})
+
+test('keys are made once, shown, and make tokens', async () => {
+  const file = join(scratch(), 'deep', 'keys')
+  mkdirSync(join(file, '..'))
+  const made = await aiot(['keys', 'generate', '--key-file', file])
+  assert.equal(made.code, 0, made.stderr)
+  assert.equal(made.stdout, `${file}\n`)
+  assert.equal((await aiot(['keys', 'generate', '--key-file', file])).code, 2, 'never overwrites')
+  const pyaiot = await aiot(['keys', 'token', '--key-file', file])
+  assert.match(pyaiot.stdout, /^gAAAAA[\w-]+=*\n$/)
+  const native = lines((await aiot(['--json', 'keys', 'token', '--gateway', 'paris', '--key-file', file])).stdout)[0]
+  assert.equal(native.gateway, 'paris')
+  assert.match(native.token, /^gAAAAA/)
+  const shown = lines((await aiot(['keys', 'show', '--json', '--key-file', file])).stdout)[0]
+  assert.deepEqual(Object.keys(shown), ['key_file', 'secret', 'private'])
+  assert.equal((await aiot(['keys', 'show', '--key-file', '/nonexistent/keys'])).code, 1)
+})

@@ -1,0 +1,88 @@
+#include "cli/defaults.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "cli/command_table.h"
+
+using namespace aiot;
+using namespace aiot::cli;
+
+namespace {
+
+std::map<std::string, std::string> variables;
+
+const char* variable(const char* name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? nullptr : found->second.c_str();
+}
+
+Result<Defaults> resolve(std::vector<SplitOption> given, const std::vector<ConfigEntry>& entries,
+                         std::map<std::string, std::string> environment) {
+  variables = std::move(environment);
+  const auto config = Config::of(entries);
+  return resolve_defaults(command_options(*find_command("get")), given, "get", *config, variable);
+}
+
+const ConfigEntry kTimeout{"", "timeout", {"3s"}, "f:1"};
+
+}  // namespace
+
+TEST_CASE("a flag beats the environment, which beats the configuration") {
+  auto flag = resolve({{"--timeout", "1s"}}, {kTimeout}, {{"AIOT_TIMEOUT", "2s"}});
+  REQUIRE(flag);
+  CHECK(flag->options.empty());
+  auto environment = resolve({}, {kTimeout}, {{"AIOT_TIMEOUT", "2s"}});
+  REQUIRE(environment);
+  CHECK(environment->options == std::vector<SplitOption>{{"--timeout", "2s"}});
+  CHECK(environment->origins.at("--timeout") == "AIOT_TIMEOUT");
+  auto file = resolve({}, {kTimeout}, {{"AIOT_TIMEOUT", ""}});
+  REQUIRE(file);
+  CHECK(file->options == std::vector<SplitOption>{{"--timeout", "3s"}});
+  CHECK(file->origins.at("--timeout") == "f:1");
+}
+
+TEST_CASE("a command's own table beats the top of the file") {
+  auto own = resolve({}, {kTimeout, {"get", "timeout", {"9s"}, "f:4"}}, {});
+  REQUIRE(own);
+  CHECK(own->options == std::vector<SplitOption>{{"--timeout", "9s"}});
+}
+
+TEST_CASE("true sets a flag and false leaves it") {
+  auto on = resolve({}, {{"get", "stale", {"true"}, "f:1"}}, {});
+  REQUIRE(on);
+  CHECK(on->options == std::vector<SplitOption>{{"--stale", std::nullopt}});
+  auto off = resolve({}, {{"get", "stale", {"false"}, "f:1"}}, {});
+  REQUIRE(off);
+  CHECK(off->options.empty());
+  CHECK_FALSE(resolve({}, {{"get", "stale", {"maybe"}, "f:1"}}, {}));
+}
+
+TEST_CASE("unknown keys are refused with their place and the nearest key") {
+  auto typo = resolve({}, {{"", "tiemout", {"3s"}, "f:7"}}, {});
+  REQUIRE_FALSE(typo);
+  CHECK(typo.error().message == "f:7: unknown key 'tiemout'; did you mean 'timeout'?");
+  CHECK_FALSE(resolve({}, {{"get", "nothing", {"3s"}, "f:7"}}, {}));
+  // An option of a command does not stand at the top; another command's table is not looked at.
+  CHECK_FALSE(resolve({}, {{"", "parallel", {"3"}, "f:7"}}, {}));
+  CHECK(resolve({}, {{"observe", "nothing", {"3s"}, "f:7"}}, {}));
+  CHECK_FALSE(resolve({}, {{"", "help", {"true"}, "f:7"}}, {}));
+}
+
+TEST_CASE("a list is for options that may be given several times") {
+  CHECK_FALSE(resolve({}, {{"", "timeout", {"1s", "2s"}, "f:1"}}, {}));
+}
+
+TEST_CASE("config check finds every unknown table and key") {
+  const auto config = Config::of({{"", "timeout", {"1s"}, "f:1"},
+                                  {"gett", "parallel", {"1"}, "f:2"},
+                                  {"get", "parallel", {"1"}, "f:3"},
+                                  {"get", "paralel", {"1"}, "f:4"},
+                                  {"brokers.x", "url", {"ws://h"}, "f:5"},
+                                  {"brokers.x", "password", {"p"}, "f:6"}});
+  const auto errors = check_config(*config);
+  REQUIRE(errors.size() == 3);
+  CHECK(errors[0].message == "f:2: unknown table [gett]; did you mean 'get'?");
+  CHECK(errors[1].message == "f:4: unknown key 'paralel' in [get]; did you mean 'parallel'?");
+  CHECK(errors[2].message.find("f:6: unknown key 'password'") == 0);
+}
