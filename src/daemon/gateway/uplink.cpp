@@ -31,6 +31,7 @@ Uplink::Uplink(EventLoop& loop, NodeTable& table, UplinkOptions options, Callbac
       outbox_(table),
       stream_(random_uuid()),
       retry_timer_(loop.make_timer([this] { dial(); })),
+      reap_timer_(loop.make_timer([this] { client_.reset(); })),
       watch_timer_(loop.make_timer([this] { watch(); })),
       flush_timer_(loop.make_timer([this] { flush(); })),
       stop_timer_(loop.make_timer([this] {
@@ -158,6 +159,7 @@ void Uplink::closed(const Error& why) {
     return;
   }
   if (retry_timer_->armed()) return;  // this end gave up on it before
+  reap_timer_->start(Duration(0));
   ++failures_;
   in_a_row_ = why.message == last_failure_ ? in_a_row_ + 1 : 1;
   last_failure_ = why.message;

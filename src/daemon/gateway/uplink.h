@@ -63,6 +63,8 @@ class Uplink {
   std::string stream_;
   std::unique_ptr<ws::WsClient> client_;
   std::unique_ptr<Timer> retry_timer_;
+  std::unique_ptr<Timer>
+      reap_timer_;  ///< frees a closed client, outside of its callbacks and before the next
   std::unique_ptr<Timer> watch_timer_;  ///< for the welcome, then for acknowledgements
   std::unique_ptr<Timer> flush_timer_;
   std::unique_ptr<Timer> stop_timer_;
