@@ -19,7 +19,6 @@ constexpr Duration kKeepSnapshot = std::chrono::seconds(10);
 
 Clients::Clients(EventLoop& loop, NodeTable& table, Counters& counters, Bounds bounds)
     : loop_(loop),
-      table_(table),
       counters_(counters),
       bounds_(bounds),
       snapshots_(table),

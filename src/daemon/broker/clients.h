@@ -56,7 +56,6 @@ class Clients final : public Hub {
   void drop(ClientSession& client, std::string_view why);
 
   EventLoop& loop_;
-  NodeTable& table_;
   Counters& counters_;
   Bounds bounds_;
   BroadcastLog log_;

@@ -58,7 +58,7 @@ struct Lookup {
       if (name == "href") return matches(link.target, value);
       const auto values = link.values(name);
       return std::any_of(values.begin(), values.end(),
-                         [&](const auto& each) { return matches(each, value); });
+                         [&](const auto& each) { return matches(each, filter.second); });
     });
   }
 };
