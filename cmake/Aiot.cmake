@@ -84,10 +84,14 @@ function(aiot_script_test name)
 endfunction()
 
 # aiot_fuzz(NAME SOURCES x_fuzz.cpp [DEPS rooms]): a libFuzzer program with its corpus in
-# tests/fuzz/corpus/NAME.
+# tests/fuzz/corpus/NAME. Target `fuzz` builds all of them.
 function(aiot_fuzz name)
   cmake_parse_arguments(F "" "" "SOURCES;DEPS;LIBS" ${ARGN})
   add_executable(fuzz_${name} ${F_SOURCES})
+  if(NOT TARGET fuzz)
+    add_custom_target(fuzz)
+  endif()
+  add_dependencies(fuzz fuzz_${name})
   list(TRANSFORM F_DEPS PREPEND aiot_)
   target_link_libraries(fuzz_${name} PRIVATE aiot_options fmt::fmt ${F_DEPS} ${F_LIBS})
   target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
