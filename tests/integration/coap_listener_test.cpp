@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -197,6 +198,47 @@ TEST_CASE("a stream may stop in the middle of a message, close, or send rubbish"
     ::close(fd);
   }
   server.counters();
+}
+
+TEST_CASE("streams beyond the limit are closed, and make room when others go") {
+  auto options = on("", "127.0.0.1:0");
+  options.max_streams = 3;
+  ServerThread server(std::move(options), echo);
+  sockaddr_storage to{};
+  const auto size = server.bound[0].to(to);
+  const auto connect = [&] {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&to), size) == 0);
+    timeval limit{10, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return fd;
+  };
+  // Every stream starts with the server's CSM; one that is closed ends after it.
+  const auto is_open = [](int fd) {
+    char buffer[64];
+    if (::recv(fd, buffer, sizeof buffer, 0) <= 0) return false;
+    timeval limit{0, 300'000};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return ::recv(fd, buffer, sizeof buffer, 0) < 0 && errno == EAGAIN;
+  };
+  std::vector<int> fds;
+  for (int i = 0; i < 3; ++i) {
+    fds.push_back(connect());
+    REQUIRE(is_open(fds.back()));
+  }
+  const int beyond = connect();
+  CHECK_FALSE(is_open(beyond));
+  ::close(beyond);
+  ::close(fds.back());
+  fds.pop_back();
+  bool room = false;
+  for (int i = 0; i < 50 && !room; ++i) {
+    const int fd = connect();
+    room = is_open(fd);
+    fds.push_back(fd);
+  }
+  CHECK(room);
+  for (const int fd : fds) ::close(fd);
 }
 
 TEST_CASE("multicast requests are answered after a while, errors and other methods never") {

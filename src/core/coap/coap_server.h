@@ -82,6 +82,7 @@ struct ServerOptions {
   std::size_t max_uploads = 256;
   Duration upload_lifetime = std::chrono::seconds(60);
   std::size_t max_idle_sessions = 32;
+  std::size_t max_streams = 1024;  ///< TCP connections at a time; more are closed at once
   std::size_t duplicate_peers = 65536;
   std::size_t duplicate_ids = 64;
   std::vector<std::string> join_multicast;  ///< groups to join, with optional %interface

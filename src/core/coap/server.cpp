@@ -40,11 +40,13 @@ Server::~Server() {
   if (current_ != nullptr) orphan(*current_);
   for (auto& waiting : at_leisure_) coap_delete_pdu(waiting.pdu);
   at_leisure_.clear();
+  refused_.clear();
 }
 
 Result<> Server::open() {
   held_timer_ = loop_.make_timer([this] { release_held(); });
   sweep_timer_ = loop_.make_timer([this] { sweep(); });
+  refuse_timer_ = loop_.make_timer([this] { close_refused(); });
   if (auto opened = open_context(false, options_.udp, datagrams_); !opened) return opened;
   if (auto opened = open_context(true, options_.tcp, streams_); !opened) return opened;
   return join_groups();
@@ -82,7 +84,11 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
     coap_add_resource(context, resource);
   }
 
-  if (!tcp) coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_idle_sessions));
+  if (tcp) {
+    coap_register_event_handler(context, on_stream_event);
+  } else {
+    coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_idle_sessions));
+  }
   for (const auto& address : addresses) {
     auto listener = Listener::open(context, address, tcp);
     if (!listener) return std::move(listener).error();
@@ -107,6 +113,24 @@ Result<> Server::join_groups() {
     if (!joined) log::warn("multicast group {} is not joined: {}", group, joined.error().message);
   }
   return {};
+}
+
+int Server::on_stream_event(coap_session_t* session, coap_event_t event) noexcept {
+  auto* const server = static_cast<Server*>(Context::owner_of(session));
+  if (server == nullptr) return 0;
+  if (event == COAP_EVENT_SERVER_SESSION_DEL) --server->streams_open_;
+  if (event == COAP_EVENT_SERVER_SESSION_NEW && ++server->streams_open_ > server->options_.max_streams) {
+    // libcoap goes on using the session in this call.
+    server->refused_.emplace_back(session);
+    server->refuse_timer_->start(Duration::zero());
+  }
+  return 0;
+}
+
+void Server::close_refused() {
+  for (auto& stream : std::exchange(refused_, {}))
+    coap_session_disconnected(stream.get(), COAP_NACK_NOT_DELIVERABLE);
+  streams_->flush();
 }
 
 std::vector<SocketAddress> Server::bound() const {

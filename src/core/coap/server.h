@@ -58,6 +58,9 @@ class Server final : public CoapServer {
                                  const coap_pdu_t* request, const coap_string_t* query,
                                  coap_pdu_t* response) noexcept;
 
+  static int on_stream_event(coap_session_t* session, coap_event_t event) noexcept;
+  void close_refused();
+
   void handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
   void answer_repeat(const Exchange& exchange, coap_pdu_t* response);
   /// False when the request is answered already: more of its upload is to come, or it is refused.
@@ -109,6 +112,9 @@ class Server final : public CoapServer {
   ExchangeList held_;      ///< deferred, no ACK sent yet
   ExchangeList deferred_;  ///< deferred, nothing owed at once
   std::list<AtLeisure> at_leisure_;
+  std::size_t streams_open_ = 0;
+  std::vector<SessionRef> refused_;  ///< streams beyond the limit, closed on the next turn
+  std::unique_ptr<Timer> refuse_timer_;
   Running* running_ = nullptr;
   Exchange* current_ = nullptr;  ///< the one whose handler runs, until it is answered or deferred
 
