@@ -18,7 +18,10 @@ using wire::JsonWriter;
 
 std::string uri_of(std::string_view host, std::string_view uid, std::string_view resource) {
   std::string uri = fmt::format("aiot://{}/{}", host, percent_encode(uid));
-  for (const std::string_view segment : text::split(resource, '/')) uri += "/" + percent_encode(segment);
+  for (const std::string_view segment : text::split(resource, '/')) {
+    uri += '/';
+    uri += percent_encode(segment);
+  }
   return uri;
 }
 

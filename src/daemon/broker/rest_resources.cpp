@@ -51,6 +51,7 @@ struct Waiting {
   void finish(Result<wire::Answer> result) {
     if (services.alive.expired()) return;
     if (!result) return finish(node_problem(result.error()), result.error().outcome != Outcome::not_sent);
+    if (method == Method::get) result->confirmed.clear();
     // A write shows what stands there now: what the node says, or what it took.
     const bool says = !result->payload.empty() || method == Method::get;
     const NodeAnswer answered{call.path[0],
