@@ -60,7 +60,7 @@ bool Claims::responded(Ticket ticket, const Result<Response>& result, const Now&
   for (auto& other : claim.probes)
     if (other == ticket) other = 0;
   // A CoAP error is an answer too: somebody is at home.
-  const bool alive = result || result.error().native != 0 || result.error().code == Errc::peer_failed;
+  const bool alive = result || is_answer(result.error());
   if (!alive && (claim.probes[0] != 0 || claim.probes[1] != 0)) return true;
   cancel(claim);
   const coap::Peer claimant = std::move(claim.claimant);

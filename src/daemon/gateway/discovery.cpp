@@ -9,12 +9,6 @@ namespace aiot::gateway {
 
 namespace {
 
-/// Nothing came back: the node may be asleep or gone. Any other failure is an answer.
-bool is_silence(const Error& error) {
-  return error.native == 0 && (error.code == Errc::timeout || error.code == Errc::unreachable ||
-                               error.code == Errc::abandoned || error.code == Errc::internal);
-}
-
 constexpr unsigned kSilentRequests = 2;  ///< in a row, until the rest is left for later
 
 }  // namespace
@@ -187,7 +181,7 @@ bool Discovery::responded(Ticket ticket, Result<Response>& result, const Now& no
     return true;
   }
   answered(job);
-  if (result || !is_silence(result.error())) policy_.seen(*node, now);
+  if (result || is_answer(result.error())) policy_.seen(*node, now);
   if (job.core_step) {
     core_answered(ticket, job, *node, result, now);
   } else {
@@ -198,7 +192,7 @@ bool Discovery::responded(Ticket ticket, Result<Response>& result, const Now& no
 
 void Discovery::core_answered(Ticket ticket, Job& job, Node& node, Result<Response>& result, const Now& now) {
   if (job.poll) {
-    if (result || !is_silence(result.error())) {
+    if (result || is_answer(result.error())) {
       finish(ticket, node);
     } else {
       fail(ticket, node, result.error().message, now);
@@ -206,7 +200,7 @@ void Discovery::core_answered(Ticket ticket, Job& job, Node& node, Result<Respon
     return;
   }
   if (!result) {
-    if (is_silence(result.error()) && !job.at_source && node.address.port() != node.server_port &&
+    if (!is_answer(result.error()) && !job.at_source && node.address.port() != node.server_port &&
         !node.local.empty()) {
       job.at_source = true;
       step(ticket, job, node);
@@ -238,7 +232,7 @@ void Discovery::silence(Ticket ticket, Job& job, Node& node, const Error& error,
 
 void Discovery::resource_answered(Ticket ticket, Job& job, Node& node, Result<Response>& result,
                                   const Now& now) {
-  if (!result && is_silence(result.error())) {
+  if (!result && !is_answer(result.error())) {
     silence(ticket, job, node, result.error(), now);
     return;
   }
@@ -292,7 +286,7 @@ void Discovery::observation_ended(Ticket ticket, Result<Response>& result, const
   Job& job = at->second;
   answered(job);
   job.observing = 0;
-  if (!result && is_silence(result.error())) {
+  if (!result && !is_answer(result.error())) {
     silence(at->first, job, *node, result.error(), now);
     return;
   }

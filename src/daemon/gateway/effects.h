@@ -23,6 +23,12 @@ struct NodeRequest {
   Duration timeout{};
 };
 
+/// The node itself said so (an error code, or an answer that could not be read); any other failure is
+/// silence: it may be asleep or gone.
+[[nodiscard]] inline bool is_answer(const Error& error) {
+  return error.code == Errc::rejected || error.code == Errc::peer_failed || error.code == Errc::unauthorized;
+}
+
 /// What the policy has done by others. Nothing here may call the policy back before it returns.
 class Effects {
  public:

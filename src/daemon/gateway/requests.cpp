@@ -92,7 +92,7 @@ bool Requests::responded(Ticket ticket, Result<Response>& result, const Now& now
   if (at == pending_.end()) return false;
   Pending& pending = at->second;
   Node* node = core_.table.find(pending.ask.uid);
-  if (node != nullptr && (result || result.error().native != 0)) policy_.seen(*node, now);
+  if (node != nullptr && (result || is_answer(result.error()))) policy_.seen(*node, now);
   if (!result && node != nullptr && try_other(ticket, pending, *node, result.error(), now)) return true;
   auto done = std::move(pending_.extract(at).mapped());
   if (node != nullptr && node->pending_writes > 0) --node->pending_writes;
@@ -101,8 +101,9 @@ bool Requests::responded(Ticket ticket, Result<Response>& result, const Now& now
     return true;
   }
   Error error = std::move(result).error();
-  if (error.native != 0) {
-    error.outcome = Outcome::rejected;
+  if (is_answer(error)) {
+    // What could not be read may be the news that it was done.
+    error.outcome = error.native != 0 ? Outcome::rejected : Outcome::unknown;
   } else if (done.maybe_delivered || error.outcome == Outcome::none) {
     const bool never = error.code == Errc::unreachable && !done.maybe_delivered;
     error.outcome = never ? Outcome::not_sent : Outcome::unknown;
@@ -112,7 +113,7 @@ bool Requests::responded(Ticket ticket, Result<Response>& result, const Now& now
 }
 
 bool Requests::try_other(Ticket ticket, Pending& pending, Node& node, const Error& error, const Now& now) {
-  if (error.native != 0) return false;  // it answered
+  if (is_answer(error)) return false;
   const bool never_left = error.outcome == Outcome::not_sent || error.code == Errc::unreachable;
   if (!never_left) pending.maybe_delivered = true;
   if (!pending.may_try_other || !node.live) return false;

@@ -95,6 +95,7 @@ struct Played {
   }
   std::string fail(Errc code, int native = 0) {
     auto request = take();
+    if (code == Errc::unreachable && native == 0) native = 111;  // ECONNREFUSED: not a CoAP code
     policy.responded(request.ticket, make_error(code, "it failed", native), now);
     return request.to.text() + "/" + request.resource;
   }
