@@ -1,0 +1,153 @@
+# bash completion for aiot, made by 'aiot completion bash' from the command table.
+
+_aiot_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+_aiot_files() { compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); }
+
+_aiot() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' options='' words='' i
+  COMPREPLY=()
+  # '=' is a word of its own to bash.
+  if [[ $cur == = ]]; then
+    cur=''
+  elif [[ $prev == = ]]; then
+    prev=${COMP_WORDS[COMP_CWORD-2]}
+  fi
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --output | --timeout | --broker | --token-file | --config) ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)) ;;
+      -* | =) ;;
+      *) command=${COMP_WORDS[i]}; break ;;
+    esac
+  done
+  case $command:$prev in
+    *:--output) _aiot_words 'text json csv'; return ;;
+    *:--timeout) return ;;
+    *:--broker) return ;;
+    *:--token-file) _aiot_files; return ;;
+    *:--config) _aiot_files; return ;;
+    discover:--interface) return ;;
+    get:--accept) return ;;
+    get:--parse) _aiot_words 'json'; return ;;
+    get:--max-age) return ;;
+    get:--interface) return ;;
+    get:--out) _aiot_files; return ;;
+    get:--from) _aiot_files; return ;;
+    get:--parallel) return ;;
+    put:--content-format) return ;;
+    put:--accept) return ;;
+    put:--if-match) return ;;
+    put:--id) return ;;
+    put:--expires) return ;;
+    put:--method) _aiot_words 'FETCH PATCH iPATCH'; return ;;
+    put:--interface) return ;;
+    put:--out) _aiot_files; return ;;
+    put:--from) _aiot_files; return ;;
+    put:--parallel) return ;;
+    post:--content-format) return ;;
+    post:--accept) return ;;
+    post:--if-match) return ;;
+    post:--id) return ;;
+    post:--expires) return ;;
+    post:--method) _aiot_words 'FETCH PATCH iPATCH'; return ;;
+    post:--interface) return ;;
+    post:--out) _aiot_files; return ;;
+    post:--from) _aiot_files; return ;;
+    post:--parallel) return ;;
+    delete:--content-format) return ;;
+    delete:--accept) return ;;
+    delete:--if-match) return ;;
+    delete:--id) return ;;
+    delete:--expires) return ;;
+    delete:--interface) return ;;
+    delete:--out) _aiot_files; return ;;
+    delete:--from) _aiot_files; return ;;
+    delete:--parallel) return ;;
+    observe:-n | observe:--count) return ;;
+    observe:--for) return ;;
+    observe:--poll) return ;;
+    observe:--exec) return ;;
+    observe:--accept) return ;;
+    observe:--parse) _aiot_words 'json'; return ;;
+    observe:--max-age) return ;;
+    observe:--interface) return ;;
+    observe:--out) _aiot_files; return ;;
+    observe:--from) _aiot_files; return ;;
+    publish:--qos) _aiot_words '0 1 2'; return ;;
+    publish:--content-format) return ;;
+    publish:--accept) return ;;
+    publish:--if-match) return ;;
+    publish:--id) return ;;
+    publish:--expires) return ;;
+    publish:--interface) return ;;
+    publish:--out) _aiot_files; return ;;
+    nodes:--state) _aiot_words 'live stale out'; return ;;
+    nodes:--protocol) return ;;
+    nodes:--gateway) return ;;
+    nodes:--label) return ;;
+    nodes:-q | nodes:--query) return ;;
+    nodes:--limit) return ;;
+    serve-gateway:--coap) return ;;
+    serve-gateway:--ws) return ;;
+    serve-gateway:--mqttsn) return ;;
+    serve-gateway:--mqtt) return ;;
+    serve-gateway:--name) return ;;
+    serve-gateway:--site) return ;;
+    serve-gateway:--max-time) return ;;
+    serve-gateway:--max-time-for) return ;;
+    serve-gateway:--node) return ;;
+    serve-gateway:--allow) return ;;
+    serve-gateway:--key-file) _aiot_files; return ;;
+    serve-gateway:--state-dir) _aiot_files; return ;;
+    serve-gateway:--log-format) _aiot_words 'text json'; return ;;
+    serve-gateway:--listen) return ;;
+    serve-gateway:--allow-origin) return ;;
+    serve-gateway:--retention) return ;;
+    serve-broker:--listen) return ;;
+    serve-broker:--allow-origin) return ;;
+    serve-broker:--retention) return ;;
+    serve-broker:--key-file) _aiot_files; return ;;
+    serve-broker:--state-dir) _aiot_files; return ;;
+    serve-broker:--log-format) _aiot_words 'text json'; return ;;
+    simulate:--gateway) return ;;
+    simulate:--nodes) return ;;
+    simulate:--first) return ;;
+    simulate:--interval) return ;;
+    simulate:--resources) return ;;
+    simulate:--for) return ;;
+    simulate:--base) return ;;
+    demo:--listen) return ;;
+    demo:--nodes) return ;;
+    demo:--interval) return ;;
+    demo:--for) return ;;
+    keys:--key-file) _aiot_files; return ;;
+    keys:--gateway) return ;;
+  esac
+  case $command in
+    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes serve-gateway serve-broker simulate demo keys config completion' ;;
+    discover) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --interface --rd' words='' ;;
+    get) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age --non --interface --raw --out --from --parallel' words='' ;;
+    put) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --method --non --interface --raw --out --from --parallel' words='' ;;
+    post) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --method --non --interface --raw --out --from --parallel' words='' ;;
+    delete) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --non --interface --raw --out --from --parallel' words='' ;;
+    observe) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help -n --count --for --poll --exec --accept --parse --stale --live --max-age --non --interface --raw --out --from' words='' ;;
+    publish) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --lines --qos --retain --content-format --accept --if-match --id --expires --non --interface --raw --out' words='' ;;
+    nodes) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --state --protocol --gateway --label -q --query --limit' words='' ;;
+    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqtt --name --site --max-time --max-time-for --node --allow --key-file --state-dir --log-format --standalone --listen --allow-origin --retention' words='' ;;
+    serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --retention --key-file --state-dir --log-format' words='' ;;
+    simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --base --confirmable --boot-reset' words='' ;;
+    demo) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
+    keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show' ;;
+    config) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='show check' ;;
+    completion) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='bash zsh fish' ;;
+  esac
+  if [[ $cur == -* ]]; then
+    _aiot_words "$options"
+  elif [[ -n $words ]]; then
+    _aiot_words "$words"
+  elif [[ $cur == @* ]]; then
+    cur=${cur#@}
+    _aiot_files
+    COMPREPLY=("${COMPREPLY[@]/#/@}")
+  fi
+}
+complete -F _aiot aiot
