@@ -295,6 +295,27 @@ TEST_CASE("multicast requests are answered after a while, errors and other metho
   CHECK(server.counters().requests == 4);
 }
 
+TEST_CASE("groups are joined on links that come up later") {
+  REQUIRE(std::getenv("AIOT_IN_NAMESPACE") != nullptr);
+  auto options = on("[::]:0");
+  options.join_multicast = {"ff02::fd"};
+  options.rejoin = 10ms;
+  ServerThread server(std::move(options), echo);
+  const auto joined = [] {
+    std::ifstream groups("/proc/self/net/igmp6");
+    std::string line;
+    while (std::getline(groups, line))
+      if (line.find("late0") != std::string::npos &&
+          line.find("ff0200000000000000000000000000fd") != std::string::npos)
+        return true;
+    return false;
+  };
+  REQUIRE_FALSE(joined());
+  REQUIRE(std::system("ip link add late0 type veth peer name late1 && ip link set late0 up") == 0);
+  for (int i = 0; i < 1000 && !joined(); ++i) std::this_thread::sleep_for(5ms);
+  CHECK(joined());
+}
+
 TEST_CASE("a group that is none is refused, one nobody can join is not fatal") {
   auto loop = make_uv_loop();
   auto options = on("[::]:0");

@@ -85,7 +85,8 @@ struct ServerOptions {
   std::size_t max_streams = 1024;  ///< TCP connections at a time; more are closed at once
   std::size_t duplicate_peers = 65536;
   std::size_t duplicate_ids = 64;
-  std::vector<std::string> join_multicast;  ///< groups to join, with optional %interface
+  std::vector<std::string> join_multicast;     ///< groups to join, with optional %interface
+  Duration rejoin = std::chrono::seconds(20);  ///< how often groups are joined on links that came up since
   int receive_buffer = 4 * 1024 * 1024;
 };
 

@@ -47,9 +47,10 @@ Result<> Server::open() {
   held_timer_ = loop_.make_timer([this] { release_held(); });
   sweep_timer_ = loop_.make_timer([this] { sweep(); });
   refuse_timer_ = loop_.make_timer([this] { close_refused(); });
+  rejoin_timer_ = loop_.make_timer([this] { (void)join_groups(false); });
   if (auto opened = open_context(false, options_.udp, datagrams_); !opened) return opened;
   if (auto opened = open_context(true, options_.tcp, streams_); !opened) return opened;
-  return join_groups();
+  return join_groups(true);
 }
 
 Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addresses,
@@ -98,7 +99,8 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
   return {};
 }
 
-Result<> Server::join_groups() {
+Result<> Server::join_groups(bool first) {
+  if (options_.join_multicast.empty()) return {};
   for (const auto& group : options_.join_multicast) {
     const bool six = group.find(':') != std::string::npos;
     Result<> joined = make_error(Errc::unreachable, "no listener takes every address");
@@ -110,8 +112,10 @@ Result<> Server::join_groups() {
       if (!result && result.error().code == Errc::usage) return result;
       if (!joined) joined = std::move(result);
     }
-    if (!joined) log::warn("multicast group {} is not joined: {}", group, joined.error().message);
+    if (!joined && first) log::warn("multicast group {} is not joined: {}", group, joined.error().message);
   }
+  // A border router's radio comes up long after boot.
+  rejoin_timer_->start(options_.rejoin);
   return {};
 }
 

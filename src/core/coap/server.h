@@ -53,7 +53,7 @@ class Server final : public CoapServer {
   };
 
   Result<> open_context(bool tcp, const std::vector<SocketAddress>& addresses, std::unique_ptr<Context>& out);
-  Result<> join_groups();
+  Result<> join_groups(bool first);
   static void on_libcoap_request(coap_resource_t* resource, coap_session_t* session,
                                  const coap_pdu_t* request, const coap_string_t* query,
                                  coap_pdu_t* response) noexcept;
@@ -104,6 +104,7 @@ class Server final : public CoapServer {
   std::unique_ptr<Context> streams_;
   std::unique_ptr<Timer> held_timer_;
   std::unique_ptr<Timer> sweep_timer_;
+  std::unique_ptr<Timer> rejoin_timer_;
 
   DuplicateFilter filter_;
   UploadTable uploads_;

@@ -248,8 +248,9 @@ void Server::name(Exchange& exchange) const {
   auto& key = exchange.key;
   key = exchange.datagram ? "u" : "t";
   key += to_string(exchange.method);
-  key += ' ';
-  key += peer_.address.text();
+  sockaddr_storage address;
+  const auto size = peer_.address.to(address);
+  key.append(reinterpret_cast<const char*>(&address), size);
   // Segments are told apart by their length, whatever bytes they hold.
   for (const auto* list : {&path_, &query_}) {
     key += list == &path_ ? '/' : '?';
