@@ -203,7 +203,9 @@ TEST_CASE("messages of every length keep order and content both ways") {
   auto options = world.options();
   options.max_message = 8 * 1024 * 1024;
   world.serve(options);
-  world.on_message = [](ws::WsConnection& connection, std::string_view message) { connection.send_text(message); };
+  world.on_message = [](ws::WsConnection& connection, std::string_view message) {
+    connection.send_text(message);
+  };
   Peer peer;
   ws::ClientOptions client;
   client.path = "/ws";
@@ -299,8 +301,8 @@ TEST_CASE("a client gives up at its deadline and when nothing is heard") {
   ws::HttpClientRequest request;
   request.timeout = 100ms;
   request.method = "PUT";
-  auto operation =
-      ws::http_request(*world.loop, endpoint, request, [&](Result<ws::HttpClientResponse> result) { answer = result; });
+  auto operation = ws::http_request(*world.loop, endpoint, request,
+                                    [&](Result<ws::HttpClientResponse> result) { answer = result; });
   REQUIRE(world.run_until([&] { return peer.closed && answer; }));
   CHECK(peer.closed->code == Errc::timeout);
   CHECK(answer->error().code == Errc::timeout);
@@ -333,7 +335,9 @@ TEST_CASE("destroying a client inside its callbacks is safe") {
   ws::WsClient::Callbacks callbacks;
   auto endpoint = world.endpoint();
   ws::ClientOptions options;
-  SECTION("opened") { callbacks.opened = [&](const std::string&) { destroy(); }; }
+  SECTION("opened") {
+    callbacks.opened = [&](const std::string&) { destroy(); };
+  }
   SECTION("received") {
     callbacks.opened = [&](const std::string&) { client->send_text("hello"); };
     callbacks.received = [&](std::string_view, bool) { destroy(); };
@@ -378,8 +382,9 @@ TEST_CASE("the HTTP client gets answers whole, with status and headers") {
   std::vector<Operation> operations;
   const auto fetch = [&](ws::HttpClientRequest request, const ws::Endpoint& endpoint) {
     std::optional<Result<ws::HttpClientResponse>> answer;
-    auto operation = ws::http_request(*world.loop, endpoint, std::move(request),
-                                      [&](Result<ws::HttpClientResponse> result) { answer = std::move(result); });
+    auto operation =
+        ws::http_request(*world.loop, endpoint, std::move(request),
+                         [&](Result<ws::HttpClientResponse> result) { answer = std::move(result); });
     REQUIRE(world.run_until([&] { return answer.has_value(); }));
     return std::move(*answer);
   };
@@ -513,7 +518,8 @@ TEST_CASE("frames of a source larger than a write stay whole beside pongs") {
   class Mixed final : public ws::FrameSource {
    public:
     Mixed() {
-      for (std::size_t i = 0; i < 400; ++i) ws::append_text_frame(bytes_, std::string(1 + i * 997 % 150000, 'm'));
+      for (std::size_t i = 0; i < 400; ++i)
+        ws::append_text_frame(bytes_, std::string(1 + i * 997 % 150000, 'm'));
     }
     std::string_view peek() override { return std::string_view(bytes_).substr(at_); }
     void consume(std::size_t count) override { at_ += count; }
@@ -533,7 +539,9 @@ TEST_CASE("frames of a source larger than a write stay whole beside pongs") {
 TEST_CASE("thousands of connections are opened, served and shut down") {
   World world;
   world.serve(world.options());
-  world.on_message = [](ws::WsConnection& connection, std::string_view message) { connection.send_text(message); };
+  world.on_message = [](ws::WsConnection& connection, std::string_view message) {
+    connection.send_text(message);
+  };
   std::vector<Peer> peers(2000);
   for (auto& peer : peers) peer.connect(world, world.endpoint());
   for (auto& peer : peers) peer.client->send_text("here");
@@ -542,7 +550,9 @@ TEST_CASE("thousands of connections are opened, served and shut down") {
     while (at < peers.size() && peers[at].received.size() == 1) ++at;
     return at == peers.size();
   });
-  CAPTURE(at, world.sessions_made, world.server->counters().accepted, world.server->counters().refused_full, peers[at % peers.size()].closed.has_value(),peers[at % peers.size()].open, peers[at % peers.size()].closed ? peers[at % peers.size()].closed->message : "");
+  CAPTURE(at, world.sessions_made, world.server->counters().accepted, world.server->counters().refused_full,
+          peers[at % peers.size()].closed.has_value(), peers[at % peers.size()].open,
+          peers[at % peers.size()].closed ? peers[at % peers.size()].closed->message : "");
   REQUIRE(all);
   CHECK(world.server->counters().connections == 2000);
   bool done = false;
@@ -567,7 +577,8 @@ TEST_CASE("reading can be paused and resumed without loss") {
   peer.connect(world, world.endpoint());
   REQUIRE(world.run_until([&] { return peer.open; }));
   world.on_message = [](ws::WsConnection& connection, std::string_view) { connection.pause_reading(true); };
-  for (int i = 0; i < 500; ++i) peer.client->send_text("number " + std::to_string(i) + std::string(2000, '.'));
+  for (int i = 0; i < 500; ++i)
+    peer.client->send_text("number " + std::to_string(i) + std::string(2000, '.'));
   for (int i = 0; i < 500; ++i) {
     REQUIRE(world.run_until([&] { return world.received.size() > static_cast<std::size_t>(i); }));
     if (world.received.size() > 500) break;

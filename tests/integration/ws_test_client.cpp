@@ -26,8 +26,8 @@ int fetch(EventLoop& loop, int argc, char** argv) {
   if (argc > 5) request.body.assign(static_cast<std::size_t>(std::atol(argv[5])), 'p');
   auto operation = ws::http_request(loop, *endpoint, request, [&](Result<ws::HttpClientResponse> result) {
     if (result) {
-      std::cout << "answer " << result->status << ' ' << result->body.size() << ' ' << std::hash<std::string>{}(result->body)
-                << ' ' << result->header("x-test") << std::endl;
+      std::cout << "answer " << result->status << ' ' << result->body.size() << ' '
+                << std::hash<std::string>{}(result->body) << ' ' << result->header("x-test") << std::endl;
     } else {
       std::cout << "failed " << to_string(result.error().code) << ' ' << result.error().message << std::endl;
     }
@@ -54,9 +54,12 @@ int main(int argc, char** argv) {
 
   std::unique_ptr<FdWatch> input;
   ws::WsClient::Callbacks callbacks;
-  callbacks.opened = [](const std::string& subprotocol) { std::cout << "opened " << subprotocol << std::endl; };
+  callbacks.opened = [](const std::string& subprotocol) {
+    std::cout << "opened " << subprotocol << std::endl;
+  };
   callbacks.received = [](std::string_view message, bool binary) {
-    std::cout << (binary ? "binary " : "received ") << message.size() << ' ' << message.substr(0, 40) << std::endl;
+    std::cout << (binary ? "binary " : "received ") << message.size() << ' ' << message.substr(0, 40)
+              << std::endl;
   };
   callbacks.closed = [&](Error why) {
     std::cout << "closed " << to_string(why.code) << ' ' << why.native << ' ' << why.message << std::endl;

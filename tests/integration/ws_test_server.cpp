@@ -44,7 +44,8 @@ struct World {
 
 class EchoSession final : public ws::WsSession {
  public:
-  EchoSession(World& world, bool flood) : world_(world), flood_(flood ? std::make_unique<Flood>(100) : nullptr) {}
+  EchoSession(World& world, bool flood)
+      : world_(world), flood_(flood ? std::make_unique<Flood>(100) : nullptr) {}
   void opened(ws::WsConnection& connection) override {
     ++world_.open_sessions;
     connection_ = &connection;
@@ -142,8 +143,8 @@ std::string status(World& world) {
   for (auto* connection : world.echoes) queued += connection->queued_bytes();
   return fmt::format(
       R"({{"connections":{},"accepted":{},"refusedHeads":{},"refusedFull":{},"sessions":{},"queued":{}}})",
-      counters.connections, counters.accepted, counters.refused_heads, counters.refused_full, world.open_sessions,
-      queued);
+      counters.connections, counters.accepted, counters.refused_heads, counters.refused_full,
+      world.open_sessions, queued);
 }
 
 }  // namespace

@@ -53,16 +53,16 @@ Error status_error(std::string_view where, int status) {
 }
 
 Error close_error(std::string_view where, int code, std::string_view reason) {
-  return make_error(close_errc(code), fmt::format("{} closed the connection ({})", where, with_reason(code, reason)),
-                    code);
+  return make_error(close_errc(code),
+                    fmt::format("{} closed the connection ({})", where, with_reason(code, reason)), code);
 }
 
 Error closed_here_error(std::string_view where, int code, std::string_view reason) {
   auto errc = close_errc(code);
   // 1007 and 1009 from here: what the peer sent was not to be understood.
   if (errc == Errc::rejected) errc = Errc::peer_failed;
-  return make_error(errc, fmt::format("the connection to {} was closed here ({})", where, with_reason(code, reason)),
-                    code);
+  return make_error(
+      errc, fmt::format("the connection to {} was closed here ({})", where, with_reason(code, reason)), code);
 }
 
 }  // namespace aiot::ws

@@ -30,13 +30,15 @@ ClientStream::ClientStream(EventLoop& loop, const Endpoint& endpoint, Duration t
       buffer_(kReadSize) {
   timer_ = loop_.make_timer([this] {
     close_socket();
-    attempt_failed(make_error(Errc::unreachable, fmt::format("{} does not answer", endpoint_text(endpoint_))));
+    attempt_failed(
+        make_error(Errc::unreachable, fmt::format("{} does not answer", endpoint_text(endpoint_))));
   });
-  resolving_ = loop_.resolve(endpoint_.host, endpoint_.port, [this](Result<std::vector<SocketAddress>> found) {
-    if (!found) return fail(std::move(found).error());
-    addresses_ = std::move(*found);
-    dial_next();
-  });
+  resolving_ =
+      loop_.resolve(endpoint_.host, endpoint_.port, [this](Result<std::vector<SocketAddress>> found) {
+        if (!found) return fail(std::move(found).error());
+        addresses_ = std::move(*found);
+        dial_next();
+      });
 }
 
 ClientStream::~ClientStream() {
@@ -185,7 +187,8 @@ void ClientStream::write() {
   while (!out_.empty()) {
     if (tls_ != nullptr) {
       ERR_clear_error();
-      const int count = SSL_write(tls_, out_.data(), static_cast<int>(std::min<std::size_t>(out_.size(), kReadSize)));
+      const int count =
+          SSL_write(tls_, out_.data(), static_cast<int>(std::min<std::size_t>(out_.size(), kReadSize)));
       if (count <= 0) {
         // A peer that stops reading may still have answered: that is for read() to find out.
         if (!waits_for_tls(count)) out_ = {};
@@ -233,7 +236,8 @@ void ClientStream::read() {
       count = ::recv(descriptor_, buffer_.data(), buffer_.size(), 0);
       if (count < 0) {
         if (errno == EAGAIN || errno == EINTR) return;
-        return fail(errno_error(fmt::format("the connection to {} was lost", endpoint_text(endpoint_)), errno));
+        return fail(
+            errno_error(fmt::format("the connection to {} was lost", endpoint_text(endpoint_)), errno));
       }
     }
     if (count == 0) {

@@ -47,10 +47,11 @@ void ClientWebSocket::start() {
     });
     return;
   }
-  resolving_ = loop_.resolve(endpoint_.host, endpoint_.port, [this](Result<std::vector<SocketAddress>> found) {
-    const auto self = shared_from_this();
-    resolved(std::move(found));
-  });
+  resolving_ =
+      loop_.resolve(endpoint_.host, endpoint_.port, [this](Result<std::vector<SocketAddress>> found) {
+        const auto self = shared_from_this();
+        resolved(std::move(found));
+      });
 }
 
 void ClientWebSocket::resolved(Result<std::vector<SocketAddress>> addresses) {
@@ -326,7 +327,8 @@ void ClientWebSocket::peer_closes(std::string_view payload) {
 
 void ClientWebSocket::lost() {
   if (state_ == State::over) return;
-  if (state_ == State::closing && handshaking_close_ && last_error_.native >= 1000) return finish(last_error_);
+  if (state_ == State::closing && handshaking_close_ && last_error_.native >= 1000)
+    return finish(last_error_);
   if (close_code_ != 0) return finish(closed_here_error(where(), close_code_, close_reason_));
   finish(make_error(Errc::unreachable, fmt::format("the connection to {} was lost", where())));
 }

@@ -13,7 +13,7 @@ struct Scheme {
   std::uint16_t port;
 };
 // aiot's default port is the broker's; the web's schemes keep the web's.
-constexpr Scheme kSchemes[] = {{"ws", false, 80},    {"wss", true, 443},   {"http", false, 80},
+constexpr Scheme kSchemes[] = {{"ws", false, 80},    {"wss", true, 443},    {"http", false, 80},
                                {"https", true, 443}, {"aiot", false, 8000}, {"aiots", true, 443}};
 
 Error usage(std::string_view url, std::string_view what) {
@@ -35,8 +35,8 @@ bool parse_port(std::string_view digits, std::uint16_t& port) {
 bool is_host(std::string_view host) {
   if (host.empty() || host.size() > 253) return false;
   for (const char c : host) {
-    const bool good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-                      c == '-' || c == '_';
+    const bool good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                      c == '.' || c == '-' || c == '_';
     if (!good) return false;
   }
   return true;
@@ -45,11 +45,13 @@ bool is_host(std::string_view host) {
 /// An IPv6 address without brackets; a zone may be written "%lo" or "%25lo" (RFC 6874).
 Result<std::string> parse_ipv6(std::string_view url, std::string_view inside) {
   std::string host(inside);
-  if (const auto zone = host.find("%25"); zone != std::string::npos && zone + 3 < host.size()) host.erase(zone + 1, 2);
+  if (const auto zone = host.find("%25"); zone != std::string::npos && zone + 3 < host.size())
+    host.erase(zone + 1, 2);
   const auto percent = host.find('%');
   const auto bare = host.substr(0, percent);
   const auto address = SocketAddress::parse("[" + bare + "]", 1);
-  if (bare.find(':') == std::string::npos || !address) return usage(url, "not an IPv6 address between [ and ]");
+  if (bare.find(':') == std::string::npos || !address)
+    return usage(url, "not an IPv6 address between [ and ]");
   return host;
 }
 
@@ -57,7 +59,8 @@ Result<std::string> parse_ipv6(std::string_view url, std::string_view inside) {
 
 Result<Endpoint> parse_endpoint(std::string_view url) {
   const auto colon = url.find("://");
-  if (colon == std::string_view::npos) return usage(url, "a broker's address starts with ws://, wss:// or aiot://");
+  if (colon == std::string_view::npos)
+    return usage(url, "a broker's address starts with ws://, wss:// or aiot://");
   const auto name = text::lower(url.substr(0, colon));
   const Scheme* scheme = nullptr;
   for (const auto& known : kSchemes) {
@@ -73,7 +76,8 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   auto authority = rest.substr(0, slash);
   if (slash != std::string_view::npos) endpoint.path = rest.substr(slash);
   if (authority.find('@') != std::string_view::npos) {
-    return make_error(Errc::usage, "no user or password in a broker's address: secrets come from --token-file");
+    return make_error(Errc::usage,
+                      "no user or password in a broker's address: secrets come from --token-file");
   }
   if (rest.find_first_of("?#") != std::string_view::npos) return usage(url, "no query and no fragment here");
   for (const char c : endpoint.path) {
@@ -104,7 +108,8 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
     if (!is_host(host)) return usage(url, "the host has a character that it may not have");
     endpoint.host = text::lower(host);
   }
-  if (has_port && !parse_port(port, endpoint.port)) return usage(url, "the port is not a number from 1 to 65535");
+  if (has_port && !parse_port(port, endpoint.port))
+    return usage(url, "the port is not a number from 1 to 65535");
   return endpoint;
 }
 

@@ -20,7 +20,8 @@ void append_header(std::string& out, Opcode opcode, std::size_t size, bool fin, 
     used = 4;
   } else {
     header[1] = static_cast<char>(127 | mask_bit);
-    for (unsigned i = 0; i < 8; ++i) header[2 + i] = static_cast<char>(static_cast<std::uint64_t>(size) >> (56 - 8 * i));
+    for (unsigned i = 0; i < 8; ++i)
+      header[2 + i] = static_cast<char>(static_cast<std::uint64_t>(size) >> (56 - 8 * i));
     used = 10;
   }
   out.append(header, used);
@@ -33,7 +34,8 @@ void append_frame(std::string& out, Opcode opcode, std::string_view payload, boo
   out.append(payload);
 }
 
-void append_masked_frame(std::string& out, Opcode opcode, std::string_view payload, std::uint32_t key, bool fin) {
+void append_masked_frame(std::string& out, Opcode opcode, std::string_view payload, std::uint32_t key,
+                         bool fin) {
   append_header(out, opcode, payload.size(), fin, 0x80);
   char mask[8];
   std::memcpy(mask, &key, 4);
@@ -56,7 +58,9 @@ void append_masked_frame(std::string& out, Opcode opcode, std::string_view paylo
 
 std::uint64_t frame_length(std::string_view bytes) {
   if (bytes.size() < 2) return 0;
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])); };
+  const auto byte = [&](std::size_t i) {
+    return static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i]));
+  };
   const std::uint64_t mask = (byte(1) & 0x80) != 0 ? 4 : 0;
   const auto size = byte(1) & 0x7f;
   if (size < 126) return 2 + mask + size;
@@ -87,6 +91,8 @@ std::string encode_text_frame(std::string_view payload) {
   return frame;
 }
 
-void append_text_frame(std::string& out, std::string_view payload) { append_frame(out, Opcode::text, payload); }
+void append_text_frame(std::string& out, std::string_view payload) {
+  append_frame(out, Opcode::text, payload);
+}
 
 }  // namespace aiot::ws

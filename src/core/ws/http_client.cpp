@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kMaxResponseHead = 64 * 1024;
 
 bool is_line_safe(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 std::string request_bytes(const Endpoint& endpoint, const HttpClientRequest& request) {
@@ -22,8 +23,10 @@ std::string request_bytes(const Endpoint& endpoint, const HttpClientRequest& req
   std::string bytes = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", request.method,
                                   target.empty() ? "/" : target, host_header(endpoint));
   for (const auto& [name, value] : request.headers) bytes += fmt::format("{}: {}\r\n", name, value);
-  const bool may_have_body = request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
-  if (may_have_body || !request.body.empty()) bytes += fmt::format("Content-Length: {}\r\n", request.body.size());
+  const bool may_have_body =
+      request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
+  if (may_have_body || !request.body.empty())
+    bytes += fmt::format("Content-Length: {}\r\n", request.body.size());
   bytes += "\r\n";
   bytes += request.body;
   return bytes;
@@ -134,14 +137,15 @@ class HttpCall final : public std::enable_shared_from_this<HttpCall> {
 
   void closed() {
     if (has_head_ && body_.end() == BodyDecoder::Status::done) return succeed();
-    auto error = make_error(Errc::unreachable, fmt::format("{} closed the connection before its answer was whole",
-                                                           endpoint_text(endpoint_)));
+    auto error = make_error(
+        Errc::unreachable,
+        fmt::format("{} closed the connection before its answer was whole", endpoint_text(endpoint_)));
     finish(std::move(error));
   }
 
   void malformed(std::string_view why) {
-    finish(make_error(Errc::peer_failed,
-                      fmt::format("{} answered nonsense: {}", endpoint_text(endpoint_), text::escape_controls(why))));
+    finish(make_error(Errc::peer_failed, fmt::format("{} answered nonsense: {}", endpoint_text(endpoint_),
+                                                     text::escape_controls(why))));
   }
 
   void succeed() {
@@ -185,7 +189,9 @@ class HttpCall final : public std::enable_shared_from_this<HttpCall> {
 
 }  // namespace
 
-std::string_view HttpClientResponse::header(std::string_view name) const { return find_header(headers, name); }
+std::string_view HttpClientResponse::header(std::string_view name) const {
+  return find_header(headers, name);
+}
 
 Operation http_request(EventLoop& loop, const Endpoint& endpoint, HttpClientRequest request,
                        Completion<HttpClientResponse> done) {

@@ -20,8 +20,8 @@ namespace {
 constexpr std::size_t kReadAhead = 64 * 1024;
 /// What is written in one turn: a big list to one client does not hold up the others.
 constexpr std::size_t kWriteShare = 512 * 1024;
-/// After the last answer the peer's remaining bytes are read away for a while: closing with unread bytes would
-/// reset the connection and take the answer with it.
+/// After the last answer the peer's remaining bytes are read away for a while: closing with unread bytes
+/// would reset the connection and take the answer with it.
 constexpr Duration kDrainTime = std::chrono::seconds(2);
 constexpr std::size_t kDrainBytes = 4 * 1024 * 1024;
 

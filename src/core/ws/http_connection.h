@@ -8,8 +8,8 @@
 
 namespace aiot::ws {
 
-/// One accepted connection that speaks HTTP/1.1, until it closes or becomes a WebSocket. Requests are answered
-/// one after another; what a client sends ahead waits, up to a bound, then in the socket.
+/// One accepted connection that speaks HTTP/1.1, until it closes or becomes a WebSocket. Requests are
+/// answered one after another; what a client sends ahead waits, up to a bound, then in the socket.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(std::shared_ptr<ServerCore> core, int descriptor, const SocketAddress& peer);

@@ -14,7 +14,9 @@ bool is_token_char(char c) {
   return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
-bool is_token(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char); }
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
+}
 
 std::string_view trim_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -22,7 +24,9 @@ std::string_view trim_blanks(std::string_view text) {
   return text;
 }
 
-Error bad(std::string message, int status = 400) { return make_error(Errc::peer_failed, std::move(message), status); }
+Error bad(std::string message, int status = 400) {
+  return make_error(Errc::peer_failed, std::move(message), status);
+}
 
 /// The next line without its end; nothing when no LF is left or a CR stands alone in it.
 bool next_line(std::string_view& rest, std::string_view& line) {

@@ -56,8 +56,9 @@ constexpr Phrase kPhrases[] = {{100, "Continue"},
                                {505, "HTTP Version Not Supported"}};
 
 bool is_safe(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+  });
 }
 
 bool is_safe_name(std::string_view name) {
@@ -87,7 +88,8 @@ std::string_view reason_phrase(int status) {
 
 bool is_bodiless(int status) { return status < 200 || status == 204 || status == 304; }
 
-std::string response_head(const HttpResponse& response, std::size_t body_size, bool keep_alive, WallTime now) {
+std::string response_head(const HttpResponse& response, std::size_t body_size, bool keep_alive,
+                          WallTime now) {
   std::string head;
   head.reserve(256);
   fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,

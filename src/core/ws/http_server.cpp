@@ -40,7 +40,8 @@ std::string_view HttpRequest::header(std::string_view name) const { return find_
 std::string_view UpgradeRequest::header(std::string_view name) const { return find_header(headers, name); }
 
 void HttpResponder::Impl::reply(HttpResponse response) {
-  if (auto connection = std::exchange(connection_, {}).lock()) connection->reply(serial_, std::move(response));
+  if (auto connection = std::exchange(connection_, {}).lock())
+    connection->reply(serial_, std::move(response));
 }
 
 HttpResponder::Impl::~Impl() {

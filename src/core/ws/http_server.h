@@ -66,8 +66,8 @@ class FrameSource {
  public:
   virtual ~FrameSource() = default;
   /// Whole encoded frames to write now, empty for none; valid until the next call of peek or consume. The
-  /// connection asks again after consume, until the socket is full. 64 KB at a time leave with one system call
-  /// and without a copy; more is taken in pieces of at most that, cut between frames.
+  /// connection asks again after consume, until the socket is full. 64 KB at a time leave with one system
+  /// call and without a copy; more is taken in pieces of at most that, cut between frames.
   virtual std::string_view peek() = 0;
   /// The first `bytes` of the last peek, whole frames, are on their way (the connection keeps what the socket
   /// did not take, never more than one such piece).

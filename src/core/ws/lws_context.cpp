@@ -13,7 +13,8 @@
 namespace aiot::ws {
 namespace {
 
-/// One write of this size leaves in one system call; libwebsockets would cut it at the receive size otherwise.
+/// One write of this size leaves in one system call; libwebsockets would cut it at the receive size
+/// otherwise.
 constexpr std::size_t kWriteSize = 64 * 1024;
 /// Kept by libwebsockets for every connection.
 constexpr std::size_t kServerReceive = 4 * 1024;
@@ -59,11 +60,11 @@ std::map<Key, std::weak_ptr<LwsContext>>& contexts() {
   return map;
 }
 
-/// Takes a context down on a foreign loop. lws_context_destroy() must be called twice there: once to close what
-/// is open, and again when libuv has told of every closed handle, to free the rest. That takes two turns (the
-/// connections, then the static handles); this waits for one more. It counts by handles of its own that it
-/// closes: libuv tells of those too in the loop's last turns, when nothing posted runs any more. What a closed
-/// timer's function holds is freed then.
+/// Takes a context down on a foreign loop. lws_context_destroy() must be called twice there: once to close
+/// what is open, and again when libuv has told of every closed handle, to free the rest. That takes two turns
+/// (the connections, then the static handles); this waits for one more. It counts by handles of its own that
+/// it closes: libuv tells of those too in the loop's last turns, when nothing posted runs any more. What a
+/// closed timer's function holds is freed then.
 class Burial {
  public:
   static void begin(lws_context* context, std::shared_ptr<void> needed, EventLoop& loop) {
@@ -113,7 +114,8 @@ struct LwsContext::Shared {
   int depth = 0;             ///< of callbacks on the stack
 };
 
-LwsContext::LwsContext(EventLoop& loop, bool tls) : loop_(loop), tls_(tls), shared_(std::make_unique<Shared>()) {}
+LwsContext::LwsContext(EventLoop& loop, bool tls)
+    : loop_(loop), tls_(tls), shared_(std::make_unique<Shared>()) {}
 
 std::shared_ptr<LwsContext> LwsContext::get(EventLoop& loop, bool tls) {
   auto& known = contexts()[{&loop, tls}];
@@ -123,8 +125,8 @@ std::shared_ptr<LwsContext> LwsContext::get(EventLoop& loop, bool tls) {
     log::error("libwebsockets does not start: is its libuv plugin (libwebsockets-evlib-uv) installed?");
     return nullptr;
   }
-  // The last user often lets go inside a callback of libwebsockets: then the context goes on the next turn (or
-  // with the loop, should it not come to that).
+  // The last user often lets go inside a callback of libwebsockets: then the context goes on the next turn
+  // (or with the loop, should it not come to that).
   std::shared_ptr<LwsContext> context(made.release(), [](LwsContext* gone) {
     std::unique_ptr<LwsContext> owner(gone);
     if (gone->shared_->depth > 0) gone->loop_.post([owner = std::move(owner)] {});
@@ -152,8 +154,8 @@ bool LwsContext::start() {
   info.retry_and_idle_policy = no_keepalive();
   info.timeout_secs = kLwsTimeout;
   info.connect_timeout_secs = kLwsTimeout;
-  // Every connection in its handshake holds one (made for it and freed after it): with fewer than connections,
-  // clients and servers of one loop would wait for each other.
+  // Every connection in its handshake holds one (made for it and freed after it): with fewer than
+  // connections, clients and servers of one loop would wait for each other.
   info.max_http_header_data = 8 * 1024;
   info.alpn = "http/1.1";
   info.gid = static_cast<gid_t>(-1);
@@ -217,7 +219,8 @@ void LwsContext::kill(lws* wsi) {
 }
 
 int LwsContext::on_callback(lws* wsi, lws_callback_reasons reason, void*, void* in, std::size_t size) {
-  if (wsi == nullptr || reason == LWS_CALLBACK_PROTOCOL_INIT || reason == LWS_CALLBACK_PROTOCOL_DESTROY) return 0;
+  if (wsi == nullptr || reason == LWS_CALLBACK_PROTOCOL_INIT || reason == LWS_CALLBACK_PROTOCOL_DESTROY)
+    return 0;
   auto* shared = static_cast<Shared*>(lws_context_user(lws_get_context(wsi)));
   if (shared == nullptr) return 0;
   // Of clients it is said too.

@@ -17,8 +17,9 @@ class LwsHandler {
   virtual int on_lws(lws* wsi, lws_callback_reasons reason, void* in, std::size_t size) noexcept = 0;
 };
 
-/// A libwebsockets context on an event loop. Servers and clients of a loop share one; it is made for the first
-/// and goes with the last. Clients on TLS have one of their own, so that OpenSSL is set up for them alone.
+/// A libwebsockets context on an event loop. Servers and clients of a loop share one; it is made for the
+/// first and goes with the last. Clients on TLS have one of their own, so that OpenSSL is set up for them
+/// alone.
 class LwsContext {
  public:
   /// Null when libwebsockets cannot start (its libuv plugin is not installed); the log says why.
@@ -32,23 +33,23 @@ class LwsContext {
   /// Descriptors from this number on cannot be adopted.
   [[nodiscard]] int max_descriptor() const { return max_descriptor_; }
 
-  /// The opaque user data of a connection to make, by which callbacks find `handler`: a ticket and no pointer,
-  /// because libwebsockets tells of a connection's end turns after its owner may have gone.
+  /// The opaque user data of a connection to make, by which callbacks find `handler`: a ticket and no
+  /// pointer, because libwebsockets tells of a connection's end turns after its owner may have gone.
   void* enroll(LwsHandler& handler);
   /// No callbacks for that ticket any more.
   void forget(void* ticket);
   /// No callbacks for that connection any more.
   void silence(lws* wsi);
 
-  /// Hands a connected socket over, with `head` as if just read from it. `handler` hears of it from inside the
-  /// call on. Null (and the socket closed) when libwebsockets refuses.
+  /// Hands a connected socket over, with `head` as if just read from it. `handler` hears of it from inside
+  /// the call on. Null (and the socket closed) when libwebsockets refuses.
   lws* adopt(int descriptor, std::string_view head, LwsHandler& handler);
   /// Makes libwebsockets look at its timers and buffers: needed after calls from outside its callbacks, which
   /// do not arm its timer on a foreign loop.
   void wake() { lws_cancel_service(context_); }
   /// Starts the closing handshake of an open WebSocket that has nothing left to write. Only from outside
-  /// callbacks: Debian's build (_DEBUG with libuv) closes twice what a callback returns -1 for, and the second
-  /// time cuts the handshake off.
+  /// callbacks: Debian's build (_DEBUG with libuv) closes twice what a callback returns -1 for, and the
+  /// second time cuts the handshake off.
   static void close(lws* wsi, std::uint16_t code, std::string_view reason);
   /// Drops a connection in the next turn without flushing anything.
   void kill(lws* wsi);

@@ -15,8 +15,8 @@ namespace aiot::ws {
 class HttpConnection;
 class ServerWebSocket;
 
-/// What the connections of one server share. Connections hold it; the HttpServer handed out stops it when it is
-/// destroyed.
+/// What the connections of one server share. Connections hold it; the HttpServer handed out stops it when it
+/// is destroyed.
 class ServerCore : public std::enable_shared_from_this<ServerCore> {
  public:
   ServerCore(EventLoop& loop, HttpServerOptions options, HttpServer::RequestHandler on_request,

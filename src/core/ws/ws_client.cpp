@@ -25,8 +25,7 @@ class Client final : public WsClient {
 
 std::unique_ptr<WsClient> WsClient::connect(EventLoop& loop, const Endpoint& endpoint, ClientOptions options,
                                             Callbacks callbacks) {
-  auto socket =
-      std::make_shared<ClientWebSocket>(loop, endpoint, std::move(options), std::move(callbacks));
+  auto socket = std::make_shared<ClientWebSocket>(loop, endpoint, std::move(options), std::move(callbacks));
   socket->start();
   return std::make_unique<Client>(std::move(socket));
 }

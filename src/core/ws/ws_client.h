@@ -31,8 +31,8 @@ struct ClientOptions {
   std::string path;  ///< appended to the endpoint's: "/gw"
   std::vector<std::string> subprotocols;
   Headers headers;
-  Duration timeout = std::chrono::seconds(10);  ///< name, connect and handshake together
-  std::size_t max_message = 4 * 1024 * 1024;    ///< received; 1009 beyond
+  Duration timeout = std::chrono::seconds(10);        ///< name, connect and handshake together
+  std::size_t max_message = 4 * 1024 * 1024;          ///< received; 1009 beyond
   Duration ping_interval = std::chrono::seconds(30);  ///< a server silent for two is given up
   Duration close_timeout = std::chrono::seconds(5);   ///< closing handshake
 };
