@@ -66,7 +66,7 @@ Result<GatewayAdmission> admit_gateway(const ws::UpgradeRequest& request, const 
   auto name = wire::check_token(keys, *(word + 1));
   if (!name) return std::move(name).error();
   GatewayAdmission admission;
-  admission.principal.name = name->empty() ? "pyaiot" : *name;
+  admission.principal.name = std::move(*name);
   admission.subprotocol = kPyaiotWord;
   return admission;
 }

@@ -20,7 +20,7 @@ namespace aiot::broker {
 /// A gateway at /gw.
 struct GatewayAdmission {
   bool native = false;
-  Principal principal;      ///< a native gateway's name is the one its token is bound to
+  Principal principal;      ///< its name is the one its token is bound to; empty with pyaiot's token
   std::string subprotocol;  ///< to name in the answer
 };
 /// By `aiot.gateway.v1` with `Authorization: Bearer TOKEN`, or by pyaiot's `token, TOKEN`. Errc::unauthorized

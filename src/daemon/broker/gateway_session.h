@@ -89,7 +89,7 @@ class PyaiotGatewaySession final : public ws::WsSession, public GatewayLink {
 
   GatewayServices services_;
   Principal principal_;
-  std::string name_;  ///< "pyaiot-" and its address: this wire has no names
+  std::string name_;  ///< its token's, else "pyaiot-" and its address: this wire has no names
   ws::WsConnection* connection_ = nullptr;
   GatewayRecord* gateway_ = nullptr;
   log::Limiter limiter_;

@@ -14,7 +14,8 @@ PyaiotGatewaySession::PyaiotGatewaySession(GatewayServices services, Principal p
 
 void PyaiotGatewaySession::opened(ws::WsConnection& connection) {
   connection_ = &connection;
-  name_ = services_.routing.free_name("pyaiot-" + connection.peer().host());
+  name_ = principal_.name.empty() ? services_.routing.free_name("pyaiot-" + connection.peer().host())
+                                  : principal_.name;
   gateway_ = &services_.routing.connected({name_, {}, {}, "pyaiot", connection.peer().text(), false}, *this,
                                           services_.now());
   log::info("gateway {} connected from {} on pyaiot's wire", name_, connection.peer().text());
