@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <cerrno>
 
 namespace aiot::coap {
 namespace {
@@ -15,7 +14,8 @@ std::size_t affordable(std::size_t wanted) {
   return std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(limit.rlim_cur / 4 * 3, 16));
 }
 
-bool out_of_descriptors(const Error& error) { return error.native == EMFILE || error.native == ENFILE; }
+/// Errc::internal of a new session or context: the process has no descriptors left.
+bool out_of_descriptors(const Error& error) { return error.code == Errc::internal; }
 
 }  // namespace
 
@@ -75,6 +75,12 @@ void ClientCore::close() {
   starved_.clear();
   destinations_.clear();
   pool_.close();
+}
+
+ClientCounters ClientCore::counters() const {
+  auto counters = counters_;
+  counters.sessions = pool_.size();
+  return counters;
 }
 
 Destination& ClientCore::destination(const Endpoint& at) {

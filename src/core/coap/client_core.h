@@ -64,6 +64,8 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   [[nodiscard]] EventLoop& loop() { return loop_; }
   [[nodiscard]] const ClientLimits& limits() const { return limits_; }
   [[nodiscard]] Deadlines& deadlines() { return deadlines_; }
+  [[nodiscard]] ClientCounters& count() { return counters_; }
+  [[nodiscard]] ClientCounters counters() const;
 
   /// The destination for `at`, made when needed. It lives at least as long as it has something to do.
   Destination& destination(const Endpoint& at);
@@ -93,6 +95,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 
   EventLoop& loop_;
   ClientLimits limits_;
+  ClientCounters counters_;
   Deadlines deadlines_;
   SessionPool pool_;
   std::unordered_map<Endpoint, std::unique_ptr<Destination>, Endpoint::Hash> destinations_;

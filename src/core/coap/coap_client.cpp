@@ -33,6 +33,8 @@ class LibcoapClient final : public CoapClient {
         std::make_shared<DiscoverTask>(*core_, std::move(request), std::move(found), std::move(done)));
   }
 
+  [[nodiscard]] ClientCounters counters() const override { return core_->counters(); }
+
  private:
   template <class T>
   Operation begin(std::shared_ptr<T> task) {

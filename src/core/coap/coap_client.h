@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "core/base/address.h"
@@ -12,10 +14,12 @@ class EventLoop;
 namespace coap {
 
 struct ClientLimits {
-  std::size_t sessions_per_context = 256;  ///< libcoap scans a context's sessions on every datagram
+  std::size_t sessions_per_context = 64;  ///< libcoap scans a context's sessions on every datagram
   /// Sessions open at once, those of observations not counted (each lives as long as it); further
   /// destinations wait in order for one to become idle. Less where the process may have fewer descriptors.
   std::size_t max_sessions = 1024;
+  /// Requests that wait for one destination; one more is refused with Errc::internal.
+  std::size_t max_waiting = 1024;
   Duration idle_session = std::chrono::seconds(20);
   std::size_t max_payload = 1024 * 1024;  ///< a larger answer is Errc::peer_failed
   /// An observation that hears nothing for Max-Age and a random time between these registers again (RFC 7641
@@ -25,6 +29,17 @@ struct ClientLimits {
   /// Waits before a lost observation is tried again: doubling from the first to the last, with jitter.
   Duration first_retry = std::chrono::seconds(1);
   Duration last_retry = std::chrono::seconds(60);
+};
+
+/// What a client has done since it was made.
+struct ClientCounters {
+  std::uint64_t exchanges = 0;      ///< begun; a block-wise one counts once
+  std::uint64_t timeouts = 0;       ///< exchanges without an answer in time
+  std::uint64_t overflows = 0;      ///< refused because too many waited for their destination
+  std::uint64_t notifications = 0;  ///< heard in order
+  std::uint64_t stale = 0;          ///< notifications left out because a newer one had come
+  std::uint64_t losses = 0;         ///< observations that were lost and are tried again
+  std::size_t sessions = 0;         ///< open now
 };
 
 /// A Client for coap and coap+tcp on libcoap: CON and NON, Observe with re-registration (RFC 7641),
@@ -47,6 +62,8 @@ class CoapClient : public Client {
   /// the kernel gives what that very peer sends to that port to this session and not to the server, which is
   /// why it closes as soon as it has nothing to do.
   virtual Operation request_from(const SocketAddress& local, Request request, Completion<Response> done) = 0;
+
+  [[nodiscard]] virtual ClientCounters counters() const = 0;
 };
 
 }  // namespace coap

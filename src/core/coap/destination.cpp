@@ -36,6 +36,11 @@ Failure Destination::failure(Errc code, std::string what, bool acted_upon, int n
 }
 
 void Destination::submit(std::shared_ptr<Exchange> exchange) {
+  if (waiting_.size() >= core_.limits().max_waiting) {
+    ++core_.count().overflows;
+    exchange->done(failure(Errc::internal, "too many requests wait for it", false));
+    return;
+  }
   auto* const raw = exchange.get();
   raw->deadline_id = core_.deadlines().at(raw->deadline, [this, raw] { on_deadline(*raw); });
   waiting_.push_back(std::move(exchange));
@@ -99,7 +104,7 @@ void Destination::start() {
     waiting_.pop_front();
     current_->transfer.set_max_single(session_->max_single());
     current_->transfer.set_reliable(endpoint_.tcp);
-    current_->started = core_.loop().now();
+    ++core_.count().exchanges;
     send_current();
   }
   core_.changed(*this);
@@ -224,6 +229,7 @@ void Destination::on_deadline(const Exchange& exchange) {
     if (at == waiting_.end()) return;
     const auto late = std::move(*at);
     waiting_.erase(at);
+    ++core_.count().timeouts;
     const char* why = current_   ? "no answer in time to the request before this one"
                       : session_ ? "no connection in time"
                                  : "no free session in time";
@@ -243,6 +249,9 @@ void Destination::finish(std::variant<Answer, Failure> result) {
   const auto exchange = std::move(current_);
   current_.reset();
   core_.deadlines().cancel(exchange->deadline_id);
+  if (const auto* failure = std::get_if<Failure>(&result);
+      failure != nullptr && failure->error.code == Errc::timeout)
+    ++core_.count().timeouts;
   exchange->done(std::move(result));
   start();
 }

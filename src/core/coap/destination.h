@@ -47,7 +47,6 @@ struct Exchange {
   std::pair<TimePoint, std::uint64_t> deadline_id{};
   std::string token;  ///< of the message that is out
   std::uint16_t message_id = 0;
-  TimePoint started{};
   TimePoint sent_at{};
   std::optional<Duration> rtt;
   bool sent = false;

@@ -122,7 +122,10 @@ void ObserveTask::on_registered(std::variant<Answer, Failure> result) {
 void ObserveTask::retry_later(const std::string& reason) {
   forget_registration();
   stop_waiting();
-  if (!std::exchange(lost_, true)) emit(StreamEvent::Kind::lost, reason);
+  if (!std::exchange(lost_, true)) {
+    ++core_.count().losses;
+    emit(StreamEvent::Kind::lost, reason);
+  }
   retry_ = core_.deadlines().at(core_.loop().now() + backoff_.next(), [this] { register_anew(); });
 }
 
@@ -147,7 +150,11 @@ void ObserveTask::on_notification(Message message) {
     return retry_later("the peer ended it");
   }
   // A stream keeps the order by itself (RFC 8323 section 7.1).
-  if (!endpoint_.tcp && !order_.accept(static_cast<std::uint32_t>(*sequence), core_.loop().now())) return;
+  if (!endpoint_.tcp && !order_.accept(static_cast<std::uint32_t>(*sequence), core_.loop().now())) {
+    ++core_.count().stale;
+    return;
+  }
+  ++core_.count().notifications;
   await_notification(message);
   fetch_rest(std::move(message));
 }
