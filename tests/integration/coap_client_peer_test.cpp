@@ -319,4 +319,10 @@ TEST_CASE("a request may leave from a port that is in use, as a NAT in front of 
   REQUIRE(bench.run_until([&] { return answer.has_value(); }));
   REQUIRE(*answer);
   CHECK(seen == server.address());
+  // The session is gone at once: what the peer sends to that port is the server's again.
+  char byte = 0;
+  REQUIRE(bench.run_until([&] {
+    peer->send_raw("hello");
+    return recv(server.fd(), &byte, 1, 0) == 1;
+  }));
 }

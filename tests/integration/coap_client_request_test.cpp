@@ -1,4 +1,6 @@
 // The client against Debian's libcoap server, and against nobody.
+#include <sys/resource.h>
+
 #include "integration/coap_client_support.h"
 
 using namespace aiot;
@@ -63,6 +65,7 @@ TEST_CASE("a payload of many blocks goes up and comes down byte for byte") {
   auto put = make_request(uri, Method::put, pattern(size));
   put.content_format = 42;
   const auto written = bench.ask(std::move(put));
+  INFO(why(written));
   REQUIRE(written);
   CHECK(written->code == "2.01");
   CHECK(written->confirmed == "device");
@@ -112,9 +115,10 @@ TEST_CASE("a closed port is unreachable at once, and a write to it was not sent"
   Bench bench;
   const bool confirmable = GENERATE(true, false);
   const std::string scheme = GENERATE("coap", "coap+tcp");
-  CAPTURE(confirmable, scheme);
+  const std::string host = GENERATE("127.0.0.1", "[::1]");
+  CAPTURE(confirmable, scheme, host);
   auto request =
-      make_request(scheme + "://127.0.0.1:" + std::to_string(free_port()) + "/x", Method::put, "1");
+      make_request(scheme + "://" + host + ":" + std::to_string(free_port()) + "/x", Method::put, "1");
   request.confirmable = confirmable;
   const auto start = bench.loop().now();
   const auto answer = bench.ask(std::move(request));
@@ -178,16 +182,6 @@ TEST_CASE("requests to one silent peer wait in order, each within its own deadli
   CHECK(failed[0].first == 1);
   CHECK(failed[0].second.outcome == Outcome::not_sent);
   CHECK(failed[1].second.outcome == Outcome::unknown);
-}
-
-TEST_CASE("a name with several addresses is tried at each: nobody on ::1, a server on 127.0.0.1") {
-  CoapServerProcess server;
-  Bench bench;
-  auto uri = server.uri("/time");
-  uri.replace(uri.find("127.0.0.1"), 9, "localhost");
-  const auto answer = bench.ask(make_request(uri));
-  REQUIRE(answer);
-  CHECK(answer->code == "2.05");
 }
 
 TEST_CASE("a name that does not exist is unreachable and nothing was sent") {
@@ -273,4 +267,55 @@ TEST_CASE("hundreds of destinations are asked at once over few sessions") {
   }
   REQUIRE(bench.run_until([&] { return good + bad == 400; }, 20s));
   CHECK(bad == 0);
+}
+
+#ifndef __SANITIZE_ADDRESS__
+// (The undefined behaviour sanitizer needs a descriptor itself for every look at an object's type.)
+TEST_CASE("when descriptors run out, requests wait for a session and none fails") {
+  CoapServerProcess server({}, "0.0.0.0");
+  Bench bench;
+  REQUIRE(bench.ask(make_request(server.uri("/time"))));
+  const int next = dup(0);
+  ::close(next);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(next) + 6;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+  std::vector<Operation> operations;
+  int good = 0;
+  int bad = 0;
+  for (int i = 1; i <= 50; ++i) {
+    auto uri = server.uri("/time");
+    uri.replace(uri.find("127.0.0.1"), 9, "127.0.1." + std::to_string(i));
+    operations.push_back(
+        bench.client().request(make_request(uri), [&](Result<Response> result) { ++(result ? good : bad); }));
+  }
+  const bool finished = bench.run_until([&] { return good + bad == 50; });
+  setrlimit(RLIMIT_NOFILE, &before);
+  REQUIRE(finished);
+  CHECK(bad == 0);
+}
+
+#endif
+
+TEST_CASE("more requests than may wait for one destination are refused, and counted") {
+  coap::ClientLimits limits;
+  limits.max_waiting = 2;
+  Bench bench(limits);
+  const UdpSocket silent;
+  std::vector<Operation> operations;
+  std::vector<Errc> failed;
+  for (int i = 0; i < 4; ++i) {
+    auto request = make_request(silent.uri(), Method::put, "1");
+    request.timeout = 200ms;
+    operations.push_back(bench.client().request(std::move(request), [&](Result<Response> result) {
+      failed.push_back(result.error().code);
+      if (failed.size() == 1) CHECK(result.error().outcome == Outcome::not_sent);
+    }));
+  }
+  REQUIRE(bench.run_until([&] { return failed.size() == 4; }));
+  CHECK(failed == std::vector<Errc>{Errc::internal, Errc::timeout, Errc::timeout, Errc::timeout});
+  CHECK(bench.client().counters().overflows == 1);
+  CHECK(bench.client().counters().timeouts == 3);
 }

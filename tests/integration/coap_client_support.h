@@ -95,12 +95,12 @@ inline Request make_request(const std::string& uri, Method method = Method::get,
 /// A UDP socket on loopback that nobody reads; its port.
 class UdpSocket {
  public:
-  explicit UdpSocket(int family = AF_INET)
+  explicit UdpSocket(int family = AF_INET, std::uint16_t port = 0)
       : fd_(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
     REQUIRE(fd_ >= 0);
     auto at = SocketAddress::parse(family == AF_INET ? "127.0.0.1:0" : "[::1]:0");
     sockaddr_storage storage{};
-    auto size = at->to(storage);
+    auto size = at->with_port(port).to(storage);
     REQUIRE(bind(fd_, reinterpret_cast<sockaddr*>(&storage), size) == 0);
     size = sizeof storage;
     REQUIRE(getsockname(fd_, reinterpret_cast<sockaddr*>(&storage), &size) == 0);
@@ -120,15 +120,31 @@ class UdpSocket {
   SocketAddress address_;
 };
 
-/// A port that was free a moment ago, and where nobody listens.
-inline std::uint16_t free_port() { return UdpSocket().address().port(); }
+/// A port that was free a moment ago for UDP and for TCP, and where nobody listens.
+inline std::uint16_t free_port() {
+  for (;;) {
+    const UdpSocket udp;
+    sockaddr_storage storage{};
+    const auto size = udp.address().to(storage);
+    const int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool free = bind(tcp, reinterpret_cast<sockaddr*>(&storage), size) == 0;
+    ::close(tcp);
+    if (free) return udp.address().port();
+  }
+}
+
+/// What an operation failed with, for a test's report.
+template <class T>
+std::string why(const Result<T>& result) {
+  return result ? "" : result.error().message;
+}
 
 /// A CoAP peer made by hand: every datagram goes to the handler, which sends what it likes.
 class UdpPeer {
  public:
   using Handler = UniqueFunction<void(const coap::Message&)>;
-  UdpPeer(EventLoop& loop, Handler handler, int family = AF_INET)
-      : socket_(family), handler_(std::move(handler)) {
+  UdpPeer(EventLoop& loop, Handler handler, int family = AF_INET, std::uint16_t port = 0)
+      : socket_(family, port), handler_(std::move(handler)) {
     watch_ = loop.watch(socket_.fd(), FdWatch::kReadable, [this](unsigned) { read(); });
   }
   [[nodiscard]] std::string uri(const std::string& path = "/x") const { return socket_.uri(path); }
@@ -180,8 +196,8 @@ class UdpPeer {
 /// Debian's coap-server-notls on a port of its own, over UDP and TCP.
 class CoapServerProcess {
  public:
-  explicit CoapServerProcess(std::vector<std::string> more = {})
-      : port_(free_port()), more_(std::move(more)) {
+  explicit CoapServerProcess(std::vector<std::string> more = {}, std::string address = "127.0.0.1")
+      : port_(free_port()), address_(std::move(address)), more_(std::move(more)) {
     start();
   }
   CoapServerProcess(const CoapServerProcess&) = delete;
@@ -189,7 +205,7 @@ class CoapServerProcess {
   ~CoapServerProcess() { kill(); }
 
   void start() {
-    std::vector<std::string> arguments = {"coap-server-notls",  "-v", "0", "-A", "127.0.0.1", "-p",
+    std::vector<std::string> arguments = {"coap-server-notls",  "-v", "0", "-A", address_, "-p",
                                           std::to_string(port_)};
     arguments.insert(arguments.end(), more_.begin(), more_.end());
     std::vector<char*> raw;
@@ -232,6 +248,7 @@ class CoapServerProcess {
     return false;
   }
   std::uint16_t port_;
+  std::string address_;
   std::vector<std::string> more_;
   pid_t pid_ = 0;
 };
@@ -252,6 +269,12 @@ struct Heard {
     return [this](Result<> result) {
       if (!result) failed = result.error();
     };
+  }
+  [[nodiscard]] std::string text() const {
+    std::string out;
+    for (const auto& value : values) out += value.payload + "\n";
+    for (const auto& event : events) out += std::string(to_string(event.kind)) + ": " + event.reason + "\n";
+    return out + (failed ? failed->message : "");
   }
   [[nodiscard]] bool has(StreamEvent::Kind kind) const {
     for (const auto& event : events) {
