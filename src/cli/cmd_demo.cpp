@@ -115,7 +115,8 @@ class DemoCommand final : public Command {
       tear_down();
       return status;
     }
-    tell(context);
+    // From within the loop: whoever reads it may send a signal at once.
+    context.loop().post([this, &context] { tell(context); });
     std::unique_ptr<Timer> ending;
     if (for_) {
       ending = context.loop().make_timer([] { ::kill(::getpid(), SIGTERM); });

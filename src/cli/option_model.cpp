@@ -26,8 +26,10 @@ std::vector<OptionInfo> option_model(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     OptionInfo info;
     info.positional = option->get_positional();
-    for (const std::string& name : option->get_lnames()) info.shape.long_names.push_back(name);
-    for (const std::string& name : option->get_snames()) info.shape.short_names += name;
+    if (!info.positional) {
+      for (const std::string& name : option->get_lnames()) info.shape.long_names.push_back(name);
+      for (const std::string& name : option->get_snames()) info.shape.short_names += name;
+    }
     info.shape.takes_value = option->get_items_expected_max() > 0;
     if (info.positional) {
       std::string type = option->get_type_name();

@@ -18,6 +18,16 @@ namespace {
 
 using Results = std::vector<std::string>;
 
+/// CLI11 would split "[a,b]" among positional arguments; program.cpp hands them over as options of this name.
+std::string argument_flag(const std::string& name) {
+  std::string out = kArgumentPrefix;
+  for (const char c : name) {
+    if ((c < 'A' || c > 'Z') && (c < 'a' || c > 'z')) break;
+    out += c;
+  }
+  return out;
+}
+
 /// Adds an option whose raw results go to `set`: CLI11's own conversions would take "{}" for an empty list.
 /// `set` throws CLI::ValidationError for a bad value.
 template <class F>
@@ -25,7 +35,7 @@ CLI::Option* bind_option(CLI::App& app, const std::string& names, const std::str
                          const std::string& placeholder, F set) {
   auto slot = std::make_shared<CLI::Option*>(nullptr);
   CLI::Option* option = app.add_option(
-      names,
+      names.front() == '-' ? names : names + "," + argument_flag(names),
       [slot, set](const CLI::results_t& /*reduced*/) {
         set(**slot, static_cast<const CLI::Option*>(*slot)->results());
         return true;
@@ -41,7 +51,7 @@ CLI::Option* bind_option(CLI::App& app, const std::string& names, const std::str
 }
 
 CLI::Option* many(CLI::Option* option) {
-  return option->expected(0, CLI::detail::expected_max_vector_size)
+  return option->expected(1, CLI::detail::expected_max_vector_size)
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }

@@ -35,6 +35,9 @@ class OptionHandle {
   CLI::Option* option_ = nullptr;
 };
 
+/// Positional arguments have, beside their own name, an option of this prefix: "URI" is "--argument-URI" too.
+inline constexpr const char* kArgumentPrefix = "--argument-";
+
 /// Takes CLI11's own help flag away.
 void remove_help_flag(CLI::App& app);
 

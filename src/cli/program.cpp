@@ -18,6 +18,7 @@
 #include "cli/globals.h"
 #include "cli/help.h"
 #include "cli/option_model.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "core/base/text.h"
@@ -152,34 +153,40 @@ class Program {
       canonical.push_back(option.name);
       if (option.value) canonical.push_back(*option.value);
     }
-    canonical.emplace_back("--");
-    canonical.insert(canonical.end(), split.positionals.begin(), split.positionals.end());
+    if (auto placed = place_arguments(app, split.positionals, canonical); !placed) return placed;
     std::reverse(canonical.begin(), canonical.end());
     try {
       app.parse(std::move(canonical));
-    } catch (const CLI::ExtrasError&) {
-      return make_error(Errc::usage, fmt::format("unexpected argument '{}'",
-                                                 text::escape_controls(first_extra(app, split))));
     } catch (const CLI::ParseError& error) {
       return make_error(Errc::usage, sentence(error, defaults));
     }
     return {};
   }
 
-  static std::string first_extra(const CLI::App& app, const SplitArguments& split) {
-    std::size_t taken = 0;
+  /// Gives each positional argument its words, in order; one that repeats takes all that are left.
+  static Result<void> place_arguments(const CLI::App& app, const std::vector<std::string>& words,
+                                      std::vector<std::string>& out) {
+    std::size_t next = 0;
     for (const CLI::Option* option : app.get_options()) {
-      if (option->get_positional()) taken += option->count();
+      if (!option->get_positional()) continue;
+      if (next == words.size() && option->get_required()) {
+        return make_error(Errc::usage, fmt::format("{} is missing", option->get_name(true)));
+      }
+      const bool repeats = option->get_items_expected_max() > 1;
+      for (bool first = true; next < words.size() && (first || repeats); first = false) {
+        out.push_back("--" + option->get_lnames().front());
+        out.push_back(words[next++]);
+      }
     }
-    return taken < split.positionals.size() ? split.positionals[taken] : split.positionals.back();
+    if (next == words.size()) return {};
+    return make_error(Errc::usage,
+                      fmt::format("unexpected argument '{}'", text::escape_controls(words[next])));
   }
 
   /// CLI11's message, with the place where a default came from in place of the option that has it.
   static std::string sentence(const CLI::ParseError& error, const Defaults& defaults) {
     std::string message = error.what();
-    if (const std::size_t end = message.find(" is required"); end != std::string::npos) {
-      return fmt::format("{} is missing", message.substr(0, end));
-    }
+    if (message.rfind(kArgumentPrefix, 0) == 0) message.erase(0, std::string_view(kArgumentPrefix).size());
     const std::size_t colon = message.find(": ");
     if (colon == std::string::npos) return message;
     const auto origin = defaults.origins.find(message.substr(0, colon));

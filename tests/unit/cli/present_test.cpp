@@ -122,8 +122,8 @@ TEST_CASE("control characters are escaped for a terminal and left alone elsewher
   Response response = temperature();
   response.payload = "a\x1b[31mb\nc\td";
   CHECK(payload_text(response, false, true) == response.payload);
-  CHECK(payload_text(response, true, true) == "a\\x1B[31mb\nc\\td");
-  CHECK(payload_text(response, true, false) == "a\\x1B[31mb\\nc\\td");
+  CHECK(payload_text(response, true, true) == "a\\x1b[31mb\nc\\td");
+  CHECK(payload_text(response, true, false) == "a\\x1b[31mb\\nc\\td");
 }
 
 TEST_CASE("CBOR is shown as JSON text") {
