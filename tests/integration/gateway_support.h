@@ -317,10 +317,10 @@ class FakeBroker {
 
 /// A gateway of the test's; stopped as a daemon stops it.
 struct RunningGateway {
-  RunningGateway(Stage& on, gateway::Options options) : stage(on) {
+  RunningGateway(Stage& on, gateway::Options options, bool given_token = true) : stage(on) {
     if (!options.coap) options.coap = *SocketAddress::parse("127.0.0.1:0");
     options.name = "test";
-    options.token = "token";
+    if (given_token) options.token = "token";
     gateway = gateway::Gateway::make(stage.loop(), std::move(options));
     auto started = gateway->start();
     INFO((started ? "" : started.error().message));
