@@ -123,7 +123,8 @@ describe('a pyaiot CoAP node, as a web client sees it', () => {
     assert.notEqual([...ids][0], 'all')
     assert.deepEqual(messages.slice(0, 3).map(({ dst, ...rest }) => rest),
       [{ type: 'new', uid: 'n1' }, update('ip', kAddress), update('protocol', 'CoAP')])
-    assert.ok(messages.some((m) => m.endpoint === 'led' && m.data === '0'))
+    // The node's own word at the reset: the write before it was acknowledged and then not kept.
+    assert.ok(messages.some((m) => m.endpoint === 'led' && m.data === '1'))
     await late.close()
   })
 
