@@ -326,3 +326,25 @@ TEST_CASE("a request may leave from a port that is in use, as a NAT in front of 
     return recv(server.fd(), &byte, 1, 0) == 1;
   }));
 }
+
+TEST_CASE("the blocks of one transfer share a token, and late copies of earlier answers do no harm") {
+  Bench bench;
+  std::optional<Message> last;
+  std::optional<Message> before;
+  auto serve = serve_blocks([](int) { return std::string(400, 'c'); }, [](int) { return std::string("e"); });
+  auto peer = make_peer(bench, [&, serve](UdpPeer& self, const Message& request) mutable {
+    if (before) self.send(*before);
+    before = last;
+    const auto wanted = request.uint_option(option::kBlock2).value_or(0) >> 4;
+    last = UdpPeer::answer(request, code(2, 5), std::string(64, 'c'));
+    last->add(option::kEtag, "e");
+    last->add_uint(option::kBlock2, wanted << 4 | 8U | 2U);
+    serve(self, request);
+  });
+  const auto answer = bench.ask(make_request(peer->uri()));
+  INFO(why(answer));
+  REQUIRE(answer);
+  CHECK(answer->payload == std::string(400, 'c'));
+  REQUIRE(peer->heard.size() == 7);
+  for (const auto& message : peer->heard) CHECK(message.token == peer->heard[0].token);
+}

@@ -116,8 +116,13 @@ void Destination::send_current() {
   Message message = exchange.transfer.next();
   message.type = exchange.confirmable ? Type::con : Type::non;
   const bool first = exchange.transfer.first();
-  message.token = first && !exchange.first_token.empty() ? exchange.first_token : make_token();
-  exchange.token = message.token;
+  if (first && !exchange.first_token.empty()) {
+    exchange.token = exchange.first_token;
+  } else {
+    if (exchange.block_token.empty()) exchange.block_token = make_token();
+    exchange.token = exchange.block_token;
+  }
+  message.token = exchange.token;
   if (!endpoint_.tcp && exchange.confirmable)
     session_->set_ack_timeout(exchange.deadline - now < kHurried ? 1 : 2);
   auto sent = session_->send(message);
@@ -169,6 +174,8 @@ void Destination::on_event(SessionEvent event) {
 void Destination::on_message(SessionEvent event) {
   auto& message = event.message;
   if (current_ && current_->sent && message.token == current_->token) {
+    // A late copy of what an earlier block was answered with.
+    if (!endpoint_.tcp && message.type == Type::ack && message.message_id != current_->message_id) return;
     if (!current_->rtt) current_->rtt = core_.loop().now() - current_->sent_at;
     switch (current_->transfer.take(std::move(message))) {
       case Transfer::Step::send: send_current(); break;

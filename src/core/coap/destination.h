@@ -46,6 +46,9 @@ struct Exchange {
   // Kept by the destination.
   std::pair<TimePoint, std::uint64_t> deadline_id{};
   std::string token;  ///< of the message that is out
+  /// One token for all blocks: some servers (npm's coap) know a transfer by it. An observation's own token is
+  /// not for the rest of a notification (RFC 7959 section 2.6).
+  std::string block_token;
   std::uint16_t message_id = 0;
   TimePoint sent_at{};
   std::optional<Duration> rtt;
