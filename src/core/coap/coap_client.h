@@ -50,6 +50,8 @@ struct ClientCounters {
 /// resolved on the loop and its addresses are tried in order. Nothing blocks. Destroying the client cancels
 /// all its operations; it may happen inside any callback.
 ///
+/// The process must ignore SIGPIPE: libcoap writes to TCP peers that have gone without asking not to get it.
+///
 /// Errors: Errc::usage for a URI that is no CoAP, Errc::unreachable (name not found, refused, no route,
 /// connection lost), Errc::timeout at the request's own deadline, Errc::rejected and unauthorized for 4.xx
 /// and a reset, Errc::peer_failed for 5.xx and what is no proper answer. A failed write carries its outcome.
