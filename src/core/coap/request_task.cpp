@@ -91,8 +91,9 @@ Error make_answer_error(const Request& request, const Message& message) {
                                  code_text(message.code));
   if (const auto phrase = code_phrase(message.code); !phrase.empty()) text += fmt::format(" {}", phrase);
   const auto format = message.uint_option(option::kContentFormat);
-  // A diagnostic is text without a content format (RFC 7252 section 5.5.2).
-  if (!message.payload.empty() && format.value_or(0) == 0 && text::is_utf8(message.payload)) {
+  // A diagnostic is text without a content format (RFC 7252 section 5.5.2); libcoap's says the phrase again.
+  if (!message.payload.empty() && message.payload != code_phrase(message.code) && format.value_or(0) == 0 &&
+      text::is_utf8(message.payload)) {
     auto diagnostic = message.payload.substr(0, kMaxDiagnostic);
     text += fmt::format(" ({}{})", text::escape_controls(diagnostic),
                         message.payload.size() > kMaxDiagnostic ? " ..." : "");
