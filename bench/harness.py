@@ -106,6 +106,7 @@ class Tools:
         self.build = os.path.abspath(build)
         self.folder = tempfile.mkdtemp(prefix="aiot-bench-")
         self.servers = []
+        self.started = 0
         for path in [self.aiot()] + [self.bench(n) for n in ("coap_load", "udp_echo", "ws_sink")]:
             if not os.access(path, os.X_OK):
                 raise Failure(f"{path} is not built")
@@ -126,15 +127,20 @@ class Tools:
         self.servers.append(sink)
         return sink
 
+    def state(self, name):
+        """A folder that no daemon has used before: what is known from before would not join anew."""
+        self.started += 1
+        return os.path.join(self.folder, f"{name}-{self.started}")
+
     def broker(self, port):
         return self.start("broker", [
             self.aiot(), "serve-broker", "--listen", f"127.0.0.1:{port}",
             "--key-file", os.path.join(self.folder, f"keys-{port}"),
-            "--state-dir", os.path.join(self.folder, f"broker-{port}")])
+            "--state-dir", self.state("broker")])
 
     def gateway(self, port, broker_port=None, name="bench"):
         command = [self.aiot(), "serve-gateway", "--name", name, "--coap", f"127.0.0.1:{port}",
-                   "--max-time", "1h", "--state-dir", os.path.join(self.folder, name)]
+                   "--max-time", "1h", "--state-dir", self.state(name)]
         if broker_port is None:
             command += ["--broker", "off"]
         else:
