@@ -224,6 +224,9 @@ class FakeBroker {
   void send(const wire::Message& message) {
     if (connection_ != nullptr) connection_->send_text(wire::format_message(message));
   }
+  void close(std::uint16_t code) {
+    if (connection_ != nullptr) connection_->close(code, "");
+  }
   void drop() {
     if (connection_ != nullptr) connection_->abort();
   }

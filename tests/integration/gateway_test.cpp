@@ -145,6 +145,40 @@ TEST_CASE("A broker that refuses the token is asked again only slowly") {
   CHECK(broker.upgrades == 1);
 }
 
+TEST_CASE("A gateway whose name another one has taken does not fight for it") {
+  Stage stage;
+  FakeBroker broker(stage.loop());
+  gateway::Options options;
+  options.broker_url = broker.url();
+  RunningGateway running(stage, options);
+  REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  broker.send(wire::Failure{"name_conflict", "another gateway connected with this name"});
+  broker.close(1008);
+  REQUIRE(stage.run_until([&] { return !running.gateway->counters().uplink.connected; }));
+  stage.run_for(3s);
+  CHECK(broker.upgrades == 1);
+}
+
+TEST_CASE("A broker that drops every connection is not hammered") {
+  Stage stage;
+  FakeBroker broker(stage.loop());
+  gateway::Options options;
+  options.broker_url = broker.url();
+  RunningGateway running(stage, options);
+  std::ptrdiff_t dropped = 0;
+  stage.run_until(
+      [&] {
+        if (broker.count("synced") > dropped) {
+          ++dropped;
+          broker.drop();
+        }
+        return false;
+      },
+      4s);
+  CHECK(broker.upgrades >= 2);
+  CHECK(broker.upgrades <= 6);
+}
+
 TEST_CASE("A broker that is not there at first is found when it comes") {
   Stage stage;
   std::uint16_t port = 0;
@@ -196,9 +230,13 @@ TEST_CASE("A node behind a NAT is read and written through the port it speaks fr
   FakeBroker broker(stage.loop());
   gateway::Options options;
   options.broker_url = broker.url();
+  SECTION("on one address") {}
+  SECTION("on all") { options.coap = *SocketAddress::parse("[::]:5700"); }
   RunningGateway running(stage, options);
   REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
-  Device device(stage.loop(), "127.0.2.1", running.address);
+  const auto gateway_address =
+      running.address.is_any() ? *SocketAddress::parse("127.0.0.1:5700") : running.address;
+  Device device(stage.loop(), "127.0.2.1", gateway_address);
   device.hide_server();
   device.post("alive", "alive:n1");
   REQUIRE(stage.run_until([&] { return broker.has("n1 name=lamp"); }));
@@ -211,7 +249,7 @@ TEST_CASE("A node behind a NAT is read and written through the port it speaks fr
   CHECK_FALSE(broker.answers[0].error);
   CHECK(broker.has("n1 led=1"));
   // A NAT lets only the gateway's own port back in.
-  for (const auto& from : device.asked_from) CHECK(from == running.address);
+  for (const auto& from : device.asked_from) CHECK(from == gateway_address);
 }
 
 TEST_CASE("A known uid at a new address moves when the old one is silent, and not when it answers") {

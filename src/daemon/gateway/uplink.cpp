@@ -11,7 +11,10 @@ namespace aiot::gateway {
 
 namespace {
 constexpr Duration kFirstWait = std::chrono::milliseconds(500), kLastWait = std::chrono::seconds(30);
-constexpr Duration kRefusedWait = std::chrono::seconds(60);  ///< a token does not become right by itself
+/// Neither a wrong token nor a name that another gateway uses becomes right by itself.
+constexpr Duration kRefusedWait = std::chrono::seconds(60);
+/// A connection that lasted so long makes the waits short again.
+constexpr Duration kSteady = std::chrono::seconds(10);
 constexpr Duration kWelcomeWait = std::chrono::seconds(10);
 constexpr Duration kAcknowledgeWait = std::chrono::seconds(30);
 /// Above this the WebSocket's own queue takes no more; it asks for more at WsClient::kLowWater.
@@ -97,6 +100,7 @@ void Uplink::received(std::string_view text) {
     callbacks_.refused(*refused);
   } else if (auto* failure = std::get_if<wire::Failure>(&*message)) {
     log::error("broker: {}: {}", failure->code, failure->message);
+    displaced_ = failure->code == "name_conflict";
   }
 }
 
@@ -104,7 +108,7 @@ void Uplink::welcomed(const wire::Welcome& welcome) {
   log::info("connected to the broker at {}:{} as '{}'", options_.broker.host, options_.broker.port,
             options_.name);
   connected_ = true;
-  wait_ = kFirstWait;
+  connected_at_ = loop_.now();
   in_a_row_ = 0;
   last_failure_.clear();
   outbox_.opened(welcome.acknowledged, welcome.window_items);
@@ -163,6 +167,7 @@ void Uplink::closed(const Error& why) {
   ++failures_;
   in_a_row_ = why.message == last_failure_ ? in_a_row_ + 1 : 1;
   last_failure_ = why.message;
+  if (was_connected && loop_.now() - connected_at_ >= kSteady) wait_ = kFirstWait;
   const bool refused = why.code == Errc::unauthorized;
   if (worth_logging(in_a_row_)) {
     if (refused) {
@@ -173,7 +178,7 @@ void Uplink::closed(const Error& why) {
                 options_.broker.host, options_.broker.port, why.message);
     }
   }
-  retry(refused ? kRefusedWait : wait_);
+  retry(refused || std::exchange(displaced_, false) ? kRefusedWait : wait_);
   wait_ = std::min(wait_ * 2, kLastWait);
 }
 

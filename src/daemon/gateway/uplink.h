@@ -73,6 +73,8 @@ class Uplink {
   bool open_ = false;       ///< the WebSocket is
   bool connected_ = false;  ///< welcomed
   bool stopping_ = false;
+  bool displaced_ = false;  ///< another gateway has connected with this one's name
+  TimePoint connected_at_{};
   std::uint64_t failures_ = 0;
   std::uint64_t in_a_row_ = 0;
   std::uint64_t last_acknowledged_ = 0;
