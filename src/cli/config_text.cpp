@@ -1,5 +1,6 @@
-// Keeps toml++ to one translation unit, and without exceptions: a bad file is a Result.
-#define TOML_EXCEPTIONS 0
+// Keeps toml++ to one translation unit. Its exceptions end here: without them, version 3.3 goes on after
+// some errors and runs into its own assertions.
+#define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_HEADER_ONLY 1
 #if defined(__GNUC__)
@@ -78,14 +79,15 @@ Result<std::vector<ConfigEntry>> parse_config(std::string_view content, const st
   if (content.size() > kMaxConfigBytes) {
     return make_error(Errc::usage, fmt::format("{}: longer than {} bytes", file, kMaxConfigBytes));
   }
-  const toml::parse_result parsed = toml::parse(content);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
+  toml::table table;
+  try {
+    table = toml::parse(content);
+  } catch (const toml::parse_error& error) {
     return make_error(Errc::usage, fmt::format("{}:{}: {}", file, error.source().begin.line,
                                                text::escape_controls(error.description())));
   }
   std::vector<ConfigEntry> out;
-  if (auto done = collect(parsed.table(), "", file, 0, out); !done) return done.error();
+  if (auto done = collect(table, "", file, 0, out); !done) return done.error();
   return out;
 }
 
