@@ -112,7 +112,7 @@ std::uint32_t AnswerPool::put(const AnswerView& answer, std::string_view request
   entry.answer.before = parts.before;
   entry.answer.after = parts.after;
   entry.bytes = sizeof(Entry) + answer.payload.size() + answer.etag.size();
-  for (const auto& segment : parts.path) entry.bytes += sizeof segment + segment.size();
+  for (const auto& segment : parts.path) entry.bytes += sizeof(std::string) + segment.size();
   bytes_ += entry.bytes;
   index_[hash] = place;
   last_ = place;

@@ -89,7 +89,7 @@ Destination& ClientCore::destination(const Endpoint& at) {
   return *place;
 }
 
-Operation ClientCore::start(std::shared_ptr<Task> task) {
+Operation ClientCore::start(const std::shared_ptr<Task>& task) {
   tasks_.emplace(task.get(), task);
   return Operation([weak = std::weak_ptr<Task>(task)] {
     if (const auto alive = weak.lock()) alive->cancel();

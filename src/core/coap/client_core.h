@@ -70,7 +70,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   /// The destination for `at`, made when needed. It lives at least as long as it has something to do.
   Destination& destination(const Endpoint& at);
   /// Keeps `task` until finished() or close(); the Operation cancels it.
-  Operation start(std::shared_ptr<Task> task);
+  Operation start(const std::shared_ptr<Task>& task);
   void finished(Task& task);
   /// Calls a caller's function at the end of the next turn. After close() it is dropped.
   void later(UniqueFunction<void()> callback);

@@ -109,7 +109,7 @@ void DiscoverTask::ask_host() {
   if (uri.path.empty()) uri.path = {".well-known", "core"};
   if (const auto group = SocketAddress::parse(uri.host, uri.port); group && group->is_multicast()) {
     multicast_ = std::make_unique<Multicast>(
-        core_, [this](const SocketAddress& peer, Message message) { on_heard(peer, std::move(message)); });
+        core_, [this](const SocketAddress& peer, const Message& message) { on_heard(peer, message); });
     Request request;
     request.uri = uri;
     const auto& interface = uri.zone.empty() ? request_.interface : uri.zone;
@@ -142,7 +142,7 @@ void DiscoverTask::ask_directory() {
       if (std::find(types.begin(), types.end(), "core.rd-lookup-res") == types.end()) continue;
       auto lookup = parse_uri(make_discovered({link}, base).front().uri);
       if (!lookup) return finish(make_error(Errc::peer_failed, lookup.error().message));
-      if (request_.target->query.size() > 0) lookup->query = request_.target->query;
+      if (!request_.target->query.empty()) lookup->query = request_.target->query;
       return fetch(std::move(*lookup), [this, base](Result<std::vector<Link>> entries) {
         if (!entries) return finish(std::move(entries).error());
         report(make_discovered(*entries, base));
@@ -157,7 +157,7 @@ void DiscoverTask::ask_directory() {
 
 void DiscoverTask::ask_everybody() {
   multicast_ = std::make_unique<Multicast>(
-      core_, [this](const SocketAddress& peer, Message message) { on_heard(peer, std::move(message)); });
+      core_, [this](const SocketAddress& peer, const Message& message) { on_heard(peer, message); });
   const OptionList options = {{option::kUriPath, ".well-known"}, {option::kUriPath, "core"}};
   auto asked = multicast_->ask(Multicast::all_coap_nodes(), request_.interface, options,
                                std::min<Duration>(request_.timeout / 4, std::chrono::seconds(2)));
@@ -181,7 +181,7 @@ void DiscoverTask::ask_everybody() {
   });
 }
 
-void DiscoverTask::on_heard(const SocketAddress& peer, Message message) {
+void DiscoverTask::on_heard(const SocketAddress& peer, const Message& message) {
   if (finished_ || !succeeded(message) || reported_.size() >= kMaxNodes) return;
   const auto base = base_of(peer);
   const auto block = message.uint_option(option::kBlock2);

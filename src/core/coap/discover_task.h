@@ -31,7 +31,7 @@ class DiscoverTask final : public Task {
   void ask_everybody();
   /// GET of `uri`'s link-format; `then` once, on a turn of its own.
   void fetch(Uri uri, UniqueFunction<void(Result<std::vector<Link>>)> then);
-  void on_heard(const SocketAddress& peer, Message message);
+  void on_heard(const SocketAddress& peer, const Message& message);
   void on_node(const std::string& base, const std::string& host, const std::vector<Link>& links);
   void report(std::vector<Discovered> found);
   void finish(Result<> result);

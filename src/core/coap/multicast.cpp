@@ -44,7 +44,7 @@ Result<std::vector<Link4or6>> links_of(const std::string& interface) {
     for (const auto& other : links) {
       if (other.index == link.index && other.six && link.six) known = true;
     }
-    if (!known && link.index != 0) links.push_back(std::move(link));
+    if (!known && link.index != 0) links.push_back(link);
   }
   freeifaddrs(list);
   if (links.empty()) {

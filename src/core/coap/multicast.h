@@ -1,8 +1,8 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "core/coap/client_core.h"
@@ -44,7 +44,7 @@ class Multicast final : public SessionUser {
   Message question_;
   std::vector<Place> places_;
   std::vector<std::shared_ptr<Session>> sessions_;
-  std::set<SocketAddress> seen_;
+  std::unordered_set<SocketAddress> seen_;
   Deadlines::Id again_{};
 };
 

@@ -106,7 +106,7 @@ Error make_answer_error(const Request& request, const Message& message) {
 }
 
 RequestTask::RequestTask(ClientCore& core, Request request, SocketAddress local, Completion<Response> done)
-    : core_(core), request_(std::move(request)), local_(std::move(local)), done_(std::move(done)) {}
+    : core_(core), request_(std::move(request)), local_(local), done_(std::move(done)) {}
 
 void RequestTask::begin() {
   if (auto valid = check_request(request_, core_.limits().max_payload); !valid) {

@@ -71,7 +71,8 @@ Responder::Responder(Responder&&) noexcept = default;
 Responder& Responder::operator=(Responder&&) noexcept = default;
 Responder::~Responder() = default;
 
-void Responder::reply(ServerReply reply) {
+// By value like every answer that may leave later, whatever this version does with it.
+void Responder::reply(ServerReply reply) {  // NOLINT(performance-unnecessary-value-param)
   if (const auto impl = std::move(impl_)) impl->reply(reply);
 }
 

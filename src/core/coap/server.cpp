@@ -94,7 +94,7 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
     auto listener = Listener::open(context, address, tcp);
     if (!listener) return std::move(listener).error();
     if (!tcp) listener->set_receive_buffer(options_.receive_buffer);
-    listeners_.push_back(std::move(*listener));
+    listeners_.push_back(*listener);
   }
   return {};
 }

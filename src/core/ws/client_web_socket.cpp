@@ -235,7 +235,8 @@ int ClientWebSocket::on_lws(lws* wsi, lws_callback_reasons reason, void* in, std
 
 int ClientWebSocket::append_headers(char** at, std::size_t room) const {
   std::string fields;
-  for (const auto& [name, value] : options_.headers) fields += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : options_.headers)
+    fields.append(name).append(": ").append(value).append("\r\n");
   if (fields.size() > room) return -1;
   std::memcpy(*at, fields.data(), fields.size());
   *at += fields.size();
