@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/loop/event_loop.h"
@@ -46,7 +47,7 @@ inline constexpr std::size_t kMaxPage = 1000;
 /// The REST interface (docs/openapi.yaml) below kApiPrefix: finds the route and calls its handler.
 class Rest {
  public:
-  explicit Rest(RestServices services) : services_(services) {}
+  explicit Rest(RestServices services) : services_(std::move(services)) {}
   void handle(ws::HttpRequest request, ws::HttpResponder responder, Principal principal);
 
  private:
