@@ -117,6 +117,10 @@ coap::ServerReply Directory::enroll(const std::vector<std::string_view>& query, 
   Node* node = admit(*parsed, peer, now, reply);
   if (node == nullptr) return reply;
   const bool is_new = !node->registration;
+  if (!policy_.account(is_new ? 0 : node->registration->links.size(), links.size())) {
+    core_.counters.drop(Drop::table_full);
+    return refuse(coap::code(5, 3), "this gateway has all the links it can hold");
+  }
   if (is_new) {
     node->registration = std::make_unique<Registration>();
     node->registration->id = fmt::format("{:08x}", static_cast<std::uint32_t>(random_u64()));
@@ -216,12 +220,14 @@ coap::ServerReply Directory::withdraw(std::string_view id, const Now& now) {
 
 void Directory::ended(Node& node) {
   uids_.erase(node.registration->id);
+  policy_.account(node.registration->links.size(), 0);
   node.registration.reset();
   node.server_port = 5683;
   core_.table.set_lifetime(node, policy_.lifetime_of(node.uid));
 }
 
 void Directory::restore(Node& node, Registration registration) {
+  if (uids_.contains(registration.id) || !policy_.account(0, registration.links.size())) return;
   uids_[registration.id] = node.uid;
   node.registration = std::make_unique<Registration>(std::move(registration));
   core_.table.set_lifetime(node, node.registration->lifetime);

@@ -130,6 +130,10 @@ coap::ServerReply Policy::post(std::string_view payload, const coap::Peer& peer,
     return refuse(coap::code(4, 0), "the value must be UTF-8 text without control characters");
   }
   if (!set_value(*node, message->resource, message->value, std::nullopt, now)) {
+    if (node->find(message->resource) != nullptr || node->resources.size() < kMaxNodeResources) {
+      counters_.drop(Drop::table_full);
+      return refuse(coap::code(5, 3), "this gateway has all the values it can hold");
+    }
     counters_.drop(Drop::too_many_resources);
     return refuse(coap::code(4, 0), fmt::format("a node has at most {} resources", kMaxNodeResources));
   }
@@ -179,7 +183,7 @@ void Policy::ask(const wire::Ask& ask, const Now& now) { requests_.ask(ask, now)
 void Policy::refused(std::string_view uid, std::string_view reason, const Now& now) {
   Node* node = table_.find(uid);
   if (node == nullptr) return;
-  log::warn("node '{}': the broker has it from another gateway: {}", uid, reason);
+  if (refusals_.allow()) log::warn("node '{}': the broker has it from another gateway: {}", uid, reason);
   node->refused = true;
   node->refused_at = now.mono;
 }
@@ -238,7 +242,7 @@ void Policy::move(Node& node, const coap::Peer& peer, bool was_reset, const Now&
     join(node, now);
     return;
   }
-  log::info("node '{}' moved from {} to {}", node.uid, before, node.address.host());
+  if (moves_.allow()) log::info("node '{}' moved from {} to {}", node.uid, before, node.address.host());
   table_.touch(node, now);
   core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
   if (was_reset) core_.effects.item(wire::NodeReset{node.uid, now.wall});
@@ -253,6 +257,7 @@ void Policy::take_out(Node& node, const Now& now) {
   if (node.registration) directory_.ended(node);
   core_.effects.item(wire::NodeOut{node.uid, now.wall});
   core_.effects.changed();
+  for (const auto& resource : node.resources) account(resource.bytes.size(), 0);
   std::vector<Resource>().swap(node.resources);
   table_.retire(node);  // last: it may forget nodes
 }
@@ -260,8 +265,10 @@ void Policy::take_out(Node& node, const Now& now) {
 bool Policy::set_value(Node& node, std::string_view resource, std::string_view bytes,
                        std::optional<std::uint16_t> content_format, const Now& now) {
   Resource* slot = node.find(resource);
+  if (slot == nullptr ? node.resources.size() >= kMaxNodeResources || !account(0, bytes.size())
+                      : !account(slot->bytes.size(), bytes.size()))
+    return false;
   if (slot == nullptr) {
-    if (node.resources.size() >= kMaxNodeResources) return false;
     slot = &node.resources.emplace_back();
     slot->name = resource;
   }
@@ -270,6 +277,12 @@ bool Policy::set_value(Node& node, std::string_view resource, std::string_view b
   slot->time = now.wall;
   ++counters_.updates;
   core_.effects.update(node, *slot);
+  return true;
+}
+
+bool Policy::account(std::size_t before, std::size_t after) {
+  if (after > before && kept_bytes_ + (after - before) > options_.value_bytes) return false;
+  kept_bytes_ = kept_bytes_ - before + after;
   return true;
 }
 
@@ -304,7 +317,9 @@ void Policy::restore(SavedNode saved, const Now& now) {
     return;
   }
   table_.revive(*node);
-  node->resources = std::move(saved.resources);
+  std::size_t bytes = 0;
+  for (const auto& resource : saved.resources) bytes += resource.bytes.size();
+  if (account(0, bytes)) node->resources = std::move(saved.resources);
   const bool followed = std::any_of(node->resources.begin(), node->resources.end(),
                                     [](const Resource& resource) { return resource.observed; });
   node->discovery = Node::Discovery::done;

@@ -25,6 +25,7 @@ struct PolicyOptions {
   Duration max_time = std::chrono::seconds(120);
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time; the first that fits
   TableLimits limits;
+  std::size_t value_bytes = 256UL * 1024 * 1024;  ///< of all nodes' values and registered links together
 };
 
 /// A node as the state file keeps it.
@@ -102,6 +103,8 @@ class Policy {
   bool set_value(Node& node, std::string_view resource, std::string_view bytes,
                  std::optional<std::uint16_t> content_format, const Now& now);
   void resend(Node& node, const Now& now);
+  /// Counts bytes kept that were `before` and are `after`; false, and nothing counted, beyond the bound.
+  bool account(std::size_t before, std::size_t after);
 
   PolicyOptions options_;
   NodeTable table_;
@@ -112,6 +115,8 @@ class Policy {
   Claims claims_;
   Directory directory_;
   NamedNodes named_;
+  std::size_t kept_bytes_ = 0;
+  log::Limiter moves_{5}, refusals_{5};
 };
 
 /// 4.00 and its kin with a diagnostic for people.

@@ -274,6 +274,26 @@ TEST_CASE("The table is bounded, and out nodes make room first") {
   CHECK(played.policy.table().size() == 3);
 }
 
+TEST_CASE("The memory for values is bounded, and nodes that go out give theirs back") {
+  PolicyOptions options;
+  options.max_time = 60s;
+  options.value_bytes = 1000;
+  Played played(options);
+  played.joined("a", "192.0.2.1:1", "");
+  played.joined("b", "192.0.2.2:1", "");
+  CHECK(played.post("x:" + std::string(900, 'x'), "192.0.2.1:1").code == coap::code(2, 4));
+  CHECK(played.post("x:" + std::string(101, 'x'), "192.0.2.2:1").code == coap::code(5, 3));
+  CHECK(played.post("x:" + std::string(100, 'x'), "192.0.2.2:1").code == coap::code(2, 4));
+  CHECK(played.post("x:" + std::string(901, 'x'), "192.0.2.1:1").code == coap::code(5, 3));
+  CHECK(played.post("x:1", "192.0.2.1:1").code == coap::code(2, 4));
+  CHECK(played.post("y:" + std::string(800, 'x'), "192.0.2.2:1").code == coap::code(2, 4));
+  played.advance(61s);
+  played.joined("c", "192.0.2.3:1", "");
+  CHECK(played.post("x:" + std::string(1000, 'x'), "192.0.2.3:1").code == coap::code(2, 4));
+  CHECK(played.policy.enroll({"ep=d"}, "</t>", Played::peer("192.0.2.4:1"), played.now).code ==
+        coap::code(5, 3));
+}
+
 TEST_CASE("10,000 nodes join, post and go out") {
   Played played({.max_time = 60s});
   for (int i = 0; i < 10'000; ++i) {
