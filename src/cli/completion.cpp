@@ -12,7 +12,7 @@ namespace aiot::cli {
 namespace {
 
 /// In single quotes for a POSIX shell, bash or zsh.
-std::string quoted(std::string_view text) {
+std::string single_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
     if (c == '\'') {
@@ -75,7 +75,7 @@ std::string bash_values(std::string_view command, const OptionInfo& option) {
   }
   if (!option.choices.empty()) {
     return fmt::format("    {}) _aiot_words {}; return ;;\n", pattern,
-                       quoted(fmt::format("{}", fmt::join(option.choices, " "))));
+                       single_quoted(fmt::format("{}", fmt::join(option.choices, " "))));
   }
   return fmt::format("    {}) {}return ;;\n", pattern, takes_file(option) ? "_aiot_files; " : "");
 }
@@ -90,8 +90,8 @@ std::string bash_completion() {
     for (const std::string& name : option_names(option)) skip += (skip.empty() ? "" : " | ") + name;
   }
   std::string cases = fmt::format("    '') options={} words={} ;;\n",
-                                  quoted(fmt::format("{}", fmt::join(all_option_names(globals), " "))),
-                                  quoted(command_names()));
+                                  single_quoted(fmt::format("{}", fmt::join(all_option_names(globals), " "))),
+                                  single_quoted(command_names()));
   std::string values;
   for (const OptionInfo& option : globals) {
     if (option.shape.takes_value) values += bash_values("*", option);
@@ -99,8 +99,8 @@ std::string bash_completion() {
   for (const CommandRow& row : command_table()) {
     const std::vector<OptionInfo> options = command_options(row);
     cases += fmt::format("    {}) options={} words={} ;;\n", row.name,
-                         quoted(fmt::format("{}", fmt::join(all_option_names(options), " "))),
-                         quoted(fmt::format("{}", fmt::join(argument_words(options), " "))));
+                         single_quoted(fmt::format("{}", fmt::join(all_option_names(options), " "))),
+                         single_quoted(fmt::format("{}", fmt::join(argument_words(options), " "))));
     for (const OptionInfo& option : options) {
       if (!option.global && !option.positional && option.shape.takes_value)
         values += bash_values(row.name, option);
@@ -173,11 +173,13 @@ std::string zsh_spec(const OptionInfo& option) {
     }
   }
   const std::vector<std::string> names = option_names(option);
-  const std::string rest = quoted("[" + help + "]" + value);
+  const std::string rest = single_quoted("[" + help + "]" + value);
   const std::string many = option.repeats ? "'*'" : "";
-  if (names.size() == 1) return many + quoted(names[0]).substr(0, names[0].size() + 1) + rest.substr(1);
-  return fmt::format("{}{}{{{}}}{}", option.repeats ? "" : quoted(fmt::format("({})", fmt::join(names, " "))),
-                     many, fmt::join(names, ","), rest);
+  if (names.size() == 1)
+    return many + single_quoted(names[0]).substr(0, names[0].size() + 1) + rest.substr(1);
+  return fmt::format("{}{}{{{}}}{}",
+                     option.repeats ? "" : single_quoted(fmt::format("({})", fmt::join(names, " "))), many,
+                     fmt::join(names, ","), rest);
 }
 
 std::string zsh_arguments(const std::vector<OptionInfo>& options) {
@@ -193,7 +195,8 @@ std::string zsh_arguments(const std::vector<OptionInfo>& options) {
     const std::string action =
         option.choices.empty() ? std::string() : fmt::format("({})", fmt::join(option.choices, " "));
     const std::string where = option.repeats ? "*" : fmt::format("{}", place++);
-    out += fmt::format("        {} \\\n", quoted(fmt::format("{}:{}:{}", where, option.placeholder, action)));
+    out += fmt::format("        {} \\\n",
+                       single_quoted(fmt::format("{}:{}:{}", where, option.placeholder, action)));
   }
   return out.substr(0, out.size() - 3) + "\n";
 }
@@ -206,7 +209,7 @@ std::string zsh_completion() {
   std::string commands;
   std::string cases;
   for (const CommandRow& row : command_table()) {
-    commands += fmt::format("    {}\n", quoted(fmt::format("{}:{}", row.name, row.summary)));
+    commands += fmt::format("    {}\n", single_quoted(fmt::format("{}:{}", row.name, row.summary)));
     cases += fmt::format("    {})\n      _arguments -s -S \\\n{}      ;;\n", row.name,
                          zsh_arguments(command_options(row)));
   }
