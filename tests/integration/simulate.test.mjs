@@ -41,7 +41,7 @@ test('what cannot be simulated is refused by name', async () => {
     [['coap', '--gateway', '127.0.0.1:http'], 2, /"127\.0\.0\.1:http" is not HOST:PORT/],
     [['coap', '--gateway', '[::1]:5683'], 2, /one is IPv4, the other IPv6/],
     [['coap', '--base', '127.0.0.0'], 2, /must not end in \.0/],
-    [['coap', '--base', '192.0.2.1'], 1, /192\.0\.2\.1:5683/],
+    [['coap', '--base', '192.0.2.1'], 3, /192\.0\.2\.1:5683/],
     [['coap', '--nodes', '0'], 2, /nodes/],
     [['coap', '--gateway', 'no-such-host.invalid'], 3, /no-such-host\.invalid/],
   ]) {
