@@ -181,14 +181,18 @@ Result<CommandWord> find_command_word(const std::vector<std::string>& arguments,
 }
 
 bool asks_for_json(const std::vector<std::string>& arguments, const char* environment) {
-  std::optional<bool> asked;
+  bool asked = environment != nullptr && std::string_view(environment) == "json";
+  const auto take = [&](std::string_view format) {
+    // A format that does not exist leaves the last one.
+    if (format == "json" || format == "text" || format == "csv") asked = format == "json";
+  };
   for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
     const std::string& argument = arguments[i];
-    if (argument == "--json") asked = true;
-    if (argument.rfind("--output=", 0) == 0) asked = argument == "--output=json";
-    if (argument == "--output" && i + 1 < arguments.size()) asked = arguments[i + 1] == "json";
+    if (argument == "--json") take("json");
+    if (argument.rfind("--output=", 0) == 0) take(std::string_view(argument).substr(9));
+    if (argument == "--output" && i + 1 < arguments.size()) take(arguments[i + 1]);
   }
-  return asked ? *asked : environment != nullptr && std::string_view(environment) == "json";
+  return asked;
 }
 
 }  // namespace aiot::cli

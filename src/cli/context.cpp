@@ -45,17 +45,18 @@ EventLoop& Context::loop() {
   return *loop_;
 }
 
-Result<Client*> Context::client(const std::string& scheme) {
-  if (const auto found = clients_.find(scheme); found != clients_.end()) return found->second.get();
+Result<Client*> Context::client(const std::string& scheme, const std::string& prefix) {
+  if (const auto found = clients_.find(scheme + prefix); found != clients_.end()) return found->second.get();
   ClientOptions options;
   if (scheme == "aiot" || scheme == "aiots") {
     auto token = broker_token();
     if (!token) return token.error();
     options.token = *token;
+    options.prefix = prefix;
   }
   auto made = make_client(loop(), scheme, options);
   if (!made) return made.error();
-  return clients_.emplace(scheme, std::move(*made)).first->second.get();
+  return clients_.emplace(scheme + prefix, std::move(*made)).first->second.get();
 }
 
 int Context::fail(const Error& error, std::string_view uri) {
@@ -66,7 +67,10 @@ int Context::fail(const Error& error, std::string_view uri) {
 void Context::note(std::string_view sentence) {
   if (settings_.quiet) return;
   if (json()) {
-    write_stderr(fmt::format(R"({{"level":"info","message":{}}})", text::json_string(sentence)));
+    const auto now =
+        std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    write_stderr(fmt::format(R"({{"time":"{}","level":"info","message":{}}})", format_utc(now),
+                             text::json_string(sentence)));
   } else {
     write_stderr(fmt::format("aiot: {}", text::escape_controls(sentence)));
   }

@@ -36,8 +36,9 @@ class Context {
   Output& output();
   /// The process's loop.
   EventLoop& loop();
-  /// The client for `scheme`, one a scheme, made at the first call. Errc::usage for a scheme without one.
-  Result<Client*> client(const std::string& scheme);
+  /// The client for `scheme` (and, at a broker, its path prefix), made at the first call. Errc::usage for a
+  /// scheme without one.
+  Result<Client*> client(const std::string& scheme, const std::string& prefix = {});
 
   /// Reports `error` on stderr, as one sentence or one JSON object, and returns its exit status.
   int fail(const Error& error, std::string_view uri = {});

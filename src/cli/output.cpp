@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <utility>
 
@@ -13,7 +16,16 @@
 
 namespace aiot::cli {
 
-Output::Output(int fd) : fd_(fd), terminal_(::isatty(fd) == 1) {}
+namespace {
+
+bool can_wait(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+}  // namespace
+
+Output::Output(int fd) : fd_(fd), waits_(can_wait(fd)), terminal_(::isatty(fd) == 1) {}
 
 Output::~Output() {
   if (owned_) ::close(fd_);
@@ -24,6 +36,7 @@ void Output::redirect(std::string path) {
   path_ = std::move(path);
   name_ = text::escape_controls(path_);
   terminal_ = false;
+  waits_ = false;
 }
 
 bool Output::open_file() {
@@ -49,13 +62,34 @@ void Output::mark_closed() { broke(State::closed, EPIPE); }
 
 void Output::write(std::string_view bytes) {
   if (state_ != State::open || !open_file()) return;
+  if (pending_.empty()) return drain(bytes);
+  pending_ += bytes;
+  flush();
+}
+
+void Output::flush() {
+  if (state_ != State::open || pending_.empty()) return;
+  drain(std::exchange(pending_, {}));
+}
+
+void Output::drain(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (waits_) {
+      // Waiting here and not in write(): a signal ends poll() whatever its handler's flags are.
+      pollfd ready{fd_, POLLOUT, 0};
+      if (::poll(&ready, 1, -1) < 0 && errno == EINTR) {
+        if (!on_interrupted_) continue;
+        pending_ = bytes;
+        return on_interrupted_();
+      }
+    }
+    // A pipe that is ready takes so much without waiting.
+    const ssize_t written =
+        ::write(fd_, bytes.data(), waits_ ? std::min<std::size_t>(bytes.size(), PIPE_BUF) : bytes.size());
     if (written < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {  // a descriptor that another program made non-blocking
-        pollfd ready{fd_, POLLOUT, 0};
-        ::poll(&ready, 1, -1);
+        waits_ = true;
         continue;
       }
       broke(errno == EPIPE || errno == ECONNRESET ? State::closed : State::failed, errno);

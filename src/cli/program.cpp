@@ -206,6 +206,7 @@ class Program {
     }
     command.reset();
     Output& output = context.output();
+    if (context.signal() == 0) output.flush();
     if (output.state() == Output::State::closed) status = kDone;
     if (output.state() == Output::State::failed) status = context.fail(output.error());
     context.close();

@@ -50,9 +50,10 @@ void RequestOptions::add_reading(CLI::App& app) {
   add_text(app, "--accept", accept_,
            "content format wanted: text, json, cbor, senml+json, a media type or number", "FORMAT");
   add_choice(app, "--parse", parse_, "read payloads as JSON even where none is declared", {"json"});
-  add_flag(app, "--stale", stale_, "aiot://: take the last value of a node that is not live");
-  add_flag(app, "--live", live_, "aiot://: read the device itself instead of the broker's last value");
-  add_duration(app, "--max-age", max_age_, "aiot://: refuse a value older than this (exit 4)");
+  add_flag(app, "--stale", stale_, "through a broker: take the last value of a node that is not live");
+  add_flag(app, "--live", live_,
+           "through a broker: read the device itself instead of the broker's last value");
+  add_duration(app, "--max-age", max_age_, "through a broker: refuse a value older than this (exit 4)");
 }
 
 void RequestOptions::add_writing(CLI::App& app) {
@@ -61,11 +62,12 @@ void RequestOptions::add_writing(CLI::App& app) {
   add_text(app, "--accept", accept_, "content format wanted for the answer", "FORMAT");
   add_texts(app, "--if-match", if_match_, "only if the resource has this ETag (hex, as results show it)",
             "ETAG");
-  add_text(
-      app, "--id", id_,
-      "aiot://: a repeat with the same key within 24 h returns the first outcome instead of writing again",
-      "KEY");
-  add_duration(app, "--expires", expires_, "aiot://: no delivery later than this (default: --timeout)");
+  add_text(app, "--id", id_,
+           "through a broker: a repeat with the same key within 24 h returns the first outcome instead of "
+           "writing again",
+           "KEY");
+  add_duration(app, "--expires", expires_,
+               "through a broker: no delivery later than this (default: --timeout)");
 }
 
 void RequestOptions::add_common(CLI::App& app) {

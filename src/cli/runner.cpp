@@ -34,9 +34,20 @@ Runner::Runner(Context& context) : context_(context) {
     // main turns the output's state into the exit status.
     finish(kDone);
   });
+  context_.output().on_interrupted([this] {
+    // Two turns on, so that the loop's next look at its descriptors finds the signal first.
+    context_.loop().post([this] {
+      context_.loop().post([this] {
+        if (!finished_) context_.output().flush();
+      });
+    });
+  });
 }
 
-Runner::~Runner() { context_.output().on_broken(nullptr); }
+Runner::~Runner() {
+  context_.output().on_broken(nullptr);
+  context_.output().on_interrupted(nullptr);
+}
 
 void Runner::finish(int status) {
   if (finished_) return;

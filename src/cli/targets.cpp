@@ -13,7 +13,7 @@ namespace aiot::cli {
 namespace {
 
 /// UID/RESOURCE at the broker of --broker.
-Result<Uri> at_broker(Context& context, const std::string& text) {
+Result<Target> at_broker(Context& context, const std::string& text) {
   const std::string shown = text::escape_controls(text);
   if (text.empty()) return make_error(Errc::usage, "an empty URI");
   auto broker = context.broker_url();
@@ -31,12 +31,11 @@ Result<Uri> at_broker(Context& context, const std::string& text) {
   }
   auto endpoint = ws::parse_endpoint(*broker);
   if (!endpoint) return endpoint.error();
-  if (!endpoint->path.empty()) {
-    return make_error(Errc::usage,
-                      fmt::format("--broker with a path ('{}') does not go with UID/RESOURCE yet",
-                                  text::escape_controls(endpoint->path)));
-  }
-  return parse_uri(broker_base(*endpoint) + "/" + text);
+  auto uri = parse_uri(broker_base(*endpoint) + "/" + text);
+  if (!uri) return uri.error();
+  auto client = context.client(uri->scheme, endpoint->path);
+  if (!client) return client.error();
+  return Target{std::move(*uri), *client};
 }
 
 }  // namespace
@@ -48,7 +47,8 @@ std::string broker_base(const ws::Endpoint& endpoint) {
 }
 
 Result<Target> resolve_target(Context& context, const std::string& text) {
-  auto uri = text.find("://") == std::string::npos ? at_broker(context, text) : parse_uri(text);
+  if (text.find("://") == std::string::npos) return at_broker(context, text);
+  auto uri = parse_uri(text);
   if (!uri) return uri.error();
   auto client = context.client(uri->scheme);
   if (!client) return client.error();

@@ -18,7 +18,7 @@ std::unique_ptr<Client> make_coap(EventLoop& loop, const ClientOptions& /*option
 }
 
 std::unique_ptr<Client> make_relay(EventLoop& loop, const ClientOptions& options) {
-  return relay::make_relay_client(loop, options.token);
+  return relay::make_relay_client(loop, options.token, options.prefix);
 }
 
 struct Row {

@@ -10,7 +10,8 @@ namespace aiot {
 
 /// What a client of any scheme may need beside the request.
 struct ClientOptions {
-  std::string token;  ///< bearer token for a broker; empty for none
+  std::string token;   ///< bearer token for a broker; empty for none
+  std::string prefix;  ///< the broker's own path before /api and /ws; empty for none
 };
 
 /// Makes the client for `scheme`; the one table that knows every protocol. A library is initialised

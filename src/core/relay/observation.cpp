@@ -20,13 +20,13 @@ constexpr std::size_t kMetadataAtOnce = 16;
 
 }  // namespace
 
-Observation::Observation(EventLoop& loop, std::string token, Request request,
+Observation::Observation(EventLoop& loop, ws::Endpoint endpoint, std::string token, Request request,
                          UniqueFunction<void(Client::Notification)> next, Completion<> done)
     : loop_(loop),
       token_(std::move(token)),
       request_(std::move(request)),
       target_(target_of(request_.uri)),
-      endpoint_(endpoint_of(request_.uri)),
+      endpoint_(std::move(endpoint)),
       next_(std::move(next)),
       done_(std::move(done)) {}
 

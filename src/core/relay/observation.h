@@ -18,7 +18,7 @@ namespace aiot::relay {
 /// and `gap` when a value has changed meanwhile. A node that goes out is `lost`, one that returns `resumed`.
 class Observation {
  public:
-  Observation(EventLoop& loop, std::string token, Request request,
+  Observation(EventLoop& loop, ws::Endpoint endpoint, std::string token, Request request,
               UniqueFunction<void(Client::Notification)> next, Completion<> done);
   ~Observation();
   Observation(const Observation&) = delete;

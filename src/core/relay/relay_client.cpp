@@ -18,8 +18,8 @@ class Exchange {
   Exchange(EventLoop& loop, Request request, Completion<Response> done)
       : loop_(loop), request_(std::move(request)), done_(std::move(done)) {}
 
-  void start(const std::string& token) {
-    rest_ = ws::http_request(loop_, endpoint_of(request_.uri), http_of(request_, token),
+  void start(const ws::Endpoint& endpoint, const std::string& token) {
+    rest_ = ws::http_request(loop_, endpoint, http_of(request_, token),
                              [this](Result<ws::HttpClientResponse> answer) { finish(std::move(answer)); });
   }
   void cancel() {
@@ -50,9 +50,10 @@ class Exchange {
 /// Lists a broker's nodes and their resources, page by page.
 class Discovery {
  public:
-  Discovery(EventLoop& loop, std::string token, DiscoverRequest request,
+  Discovery(EventLoop& loop, ws::Endpoint endpoint, std::string token, DiscoverRequest request,
             UniqueFunction<void(Discovered)> found, Completion<> done)
       : loop_(loop),
+        endpoint_(std::move(endpoint)),
         token_(std::move(token)),
         request_(std::move(request)),
         found_(std::move(found)),
@@ -68,7 +69,7 @@ class Discovery {
   void ask(const std::string& cursor) {
     const auto target = target_of(*request_.target);
     one_ = !target.uid.empty() && target.uid.find('*') == std::string::npos;
-    rest_ = ws::http_request(loop_, endpoint_of(*request_.target),
+    rest_ = ws::http_request(loop_, endpoint_,
                              one_ ? node_request(target.uid, token_, request_.timeout)
                                   : page_request(cursor, token_, request_.timeout),
                              [this](Result<ws::HttpClientResponse> answer) { take(std::move(answer)); });
@@ -121,6 +122,7 @@ class Discovery {
   }
 
   EventLoop& loop_;
+  ws::Endpoint endpoint_;
   std::string token_;
   DiscoverRequest request_;
   UniqueFunction<void(Discovered)> found_;
@@ -149,14 +151,16 @@ Operation refuse(EventLoop& loop, Error error, Completion<T> done) {
 
 class RelayClient final : public Client {
  public:
-  RelayClient(EventLoop& loop, std::string token) : loop_(loop), token_(std::move(token)) {}
+  RelayClient(EventLoop& loop, std::string token, std::string prefix)
+      : loop_(loop), token_(std::move(token)), prefix_(std::move(prefix)) {}
 
   Operation request(Request request, Completion<Response> done) override {
     if (auto checked = check_request(request, false); !checked) {
       return refuse(loop_, std::move(checked).error(), std::move(done));
     }
+    const auto endpoint = endpoint_of(request.uri, prefix_);
     auto exchange = std::make_shared<Exchange>(loop_, std::move(request), std::move(done));
-    exchange->start(token_);
+    exchange->start(endpoint, token_);
     return handle_of(loop_, std::move(exchange));
   }
 
@@ -164,8 +168,9 @@ class RelayClient final : public Client {
     if (auto checked = check_request(request, true); !checked) {
       return refuse(loop_, std::move(checked).error(), std::move(done));
     }
-    auto observation =
-        std::make_shared<Observation>(loop_, token_, std::move(request), std::move(next), std::move(done));
+    auto endpoint = endpoint_of(request.uri, prefix_);
+    auto observation = std::make_shared<Observation>(loop_, std::move(endpoint), token_, std::move(request),
+                                                     std::move(next), std::move(done));
     observation->start();
     return handle_of(loop_, std::move(observation));
   }
@@ -176,8 +181,9 @@ class RelayClient final : public Client {
       return refuse(loop_, make_error(Errc::usage, "a broker to ask for its nodes must be named"),
                     std::move(done));
     }
-    auto discovery =
-        std::make_shared<Discovery>(loop_, token_, std::move(request), std::move(found), std::move(done));
+    auto endpoint = endpoint_of(*request.target, prefix_);
+    auto discovery = std::make_shared<Discovery>(loop_, std::move(endpoint), token_, std::move(request),
+                                                 std::move(found), std::move(done));
     discovery->start();
     return handle_of(loop_, std::move(discovery));
   }
@@ -185,12 +191,13 @@ class RelayClient final : public Client {
  private:
   EventLoop& loop_;
   std::string token_;
+  std::string prefix_;
 };
 
 }  // namespace
 
-std::unique_ptr<Client> make_relay_client(EventLoop& loop, std::string token) {
-  return std::make_unique<RelayClient>(loop, std::move(token));
+std::unique_ptr<Client> make_relay_client(EventLoop& loop, std::string token, std::string prefix) {
+  return std::make_unique<RelayClient>(loop, std::move(token), std::move(prefix));
 }
 
 }  // namespace aiot::relay

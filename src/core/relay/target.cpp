@@ -41,11 +41,12 @@ Target target_of(const Uri& uri) {
   return target;
 }
 
-ws::Endpoint endpoint_of(const Uri& uri) {
+ws::Endpoint endpoint_of(const Uri& uri, const std::string& prefix) {
   ws::Endpoint endpoint;
   endpoint.tls = uri.scheme == "aiots";
   endpoint.host = uri.zone.empty() ? uri.host : uri.host + "%" + uri.zone;
   endpoint.port = uri.port;
+  endpoint.path = prefix;
   return endpoint;
 }
 

@@ -19,8 +19,9 @@ struct Target {
   [[nodiscard]] bool matches_node(std::string_view node) const;
 };
 [[nodiscard]] Target target_of(const Uri& uri);
-/// The broker's endpoint that an aiot or aiots URI names.
-[[nodiscard]] ws::Endpoint endpoint_of(const Uri& uri);
+/// The broker's endpoint that an aiot or aiots URI names; its own path before /api and /ws is `prefix`, which
+/// such a URI has no place for.
+[[nodiscard]] ws::Endpoint endpoint_of(const Uri& uri, const std::string& prefix = {});
 /// `aiot://HOST:PORT/UID/RESOURCE` at the broker of `uri`.
 [[nodiscard]] std::string uri_of(const Uri& uri, std::string_view node, std::string_view resource);
 

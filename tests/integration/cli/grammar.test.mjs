@@ -92,7 +92,7 @@ test('configuration: precedence, names of brokers, errors with file and line', a
   assert.equal(lines((await aiot(['config', 'show'], { env })).stdout).length, 3, 'the file says JSON')
   assert.equal((await aiot(['config', 'check'], { env })).code, 0)
   // The environment beats the file, a flag both.
-  assert.match((await aiot(['config', 'show'], { env: { ...env, AIOT_OUTPUT: 'text' } })).stdout, /^output = /)
+  assert.match((await aiot(['config', 'show'], { env: { ...env, AIOT_OUTPUT: 'text' } })).stdout, /^output = /m)
   assert.match((await aiot(['config', 'show', '--json'], { env: { ...env, AIOT_OUTPUT: 'text' } })).stdout, /^\{/)
   // A broker by its name.
   const unreachable = await aiot(['get', '--broker', 'paris', 'n/r'], { env })

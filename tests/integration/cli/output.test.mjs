@@ -1,23 +1,22 @@
 // Standard output that closes, fails or is a terminal; signals.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { openSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 
 import { CoapNode } from '../../support/coap_node.mjs'
-import { Process, bin, run, until } from '../../support/process.mjs'
+import { Process, bin, run, scratch, until } from '../../support/process.mjs'
 import { aiot, environment } from './support.mjs'
 
 let node
+const home = scratch()
 before(async () => {
-  node = await new CoapNode('127.0.0.2', { temperature: '20', evil: 'a\x1b[31mred\x07' }).start()
+  node = await new CoapNode('127.0.0.2', { temperature: '20', evil: 'a\x1b[31mred\x07', large: 'x'.repeat(1000) }).start()
 })
 after(() => node.stop())
 
 const target = 'coap://127.0.0.2/temperature'
 
 function shell(script) {
-  return run(['-c', script], { command: 'bash', env: { ...environment, aiot: bin } })
+  return run(['-c', script], { command: 'bash', env: { ...environment, aiot: bin, HOME: home } })
 }
 
 test('a closed stdout ends a command quietly with 0', async () => {
@@ -33,12 +32,10 @@ test('a closed stdout ends an observe that prints nothing just then', async () =
 })
 
 test('another write error on stdout is 1', async () => {
-  for (const args of [['get', target], ['--help'], ['completion', 'bash'], ['observe', '--poll', '20ms', target]]) {
-    const full = new Process(bin, args, { env: environment, stdio: ['ignore', 'ignore', 'pipe'] })
-    await full.end('SIGKILL')
-    const result = spawnSync('timeout', ['20', bin, ...args], { env: environment, stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'], encoding: 'utf8' })
-    assert.equal(result.status, 1, `${args}: ${result.stderr}`)
-    assert.match(result.stderr, /standard output/)
+  for (const args of [`get ${target}`, '--help', 'completion bash', `observe --poll 20ms ${target}`, `--json get ${target}`]) {
+    const full = await shell(`"$aiot" ${args} >/dev/full; echo $?`)
+    assert.equal(full.stdout, '1\n', `${args}: ${full.stderr}`)
+    assert.match(full.stderr, /standard output/)
   }
 })
 
@@ -57,6 +54,18 @@ for (const [signal, status] of [['SIGINT', 130], ['SIGTERM', 143]]) {
     assert.equal(seen.stdout, `${status}\n`)
   })
 }
+
+test('a signal ends a command whose reader does not read', async () => {
+  const stuck = await shell(`
+    mkfifo "$HOME/pipe"
+    sleep 60 < "$HOME/pipe" & reader=$!
+    "$aiot" observe --poll 10ms coap://127.0.0.2/large > "$HOME/pipe" & pid=$!
+    sleep 2
+    kill -INT $pid
+    wait $pid; echo $?
+    kill $reader`)
+  assert.equal(stuck.stdout, '130\n', stuck.stderr)
+})
 
 test('on a terminal control characters are escaped, elsewhere they are not', async () => {
   const pipe = await aiot(['get', 'coap://127.0.0.2/evil'])

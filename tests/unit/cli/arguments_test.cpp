@@ -96,4 +96,5 @@ TEST_CASE("JSON is recognised before the arguments are parsed") {
   CHECK_FALSE(asks_for_json({"get", "--output", "text"}, "json"));
   CHECK_FALSE(asks_for_json({"get", "--", "--json"}, nullptr));
   CHECK_FALSE(asks_for_json({"get"}, nullptr));
+  CHECK(asks_for_json({"--json", "get", "--output", "yaml"}, nullptr));
 }
