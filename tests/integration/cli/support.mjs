@@ -1,7 +1,7 @@
 // What the command line's tests share.
 import { Process, run, until } from '../../support/process.mjs'
 
-export const environment = { ...process.env, AIOT_OUTPUT: '', AIOT_BROKER: '', XDG_CONFIG_HOME: '/nonexistent' }
+export const environment = { ...process.env, AIOT_OUTPUT: '', AIOT_BROKER: '', XDG_CONFIG_HOME: '/dev/null/none' }
 
 /** Runs aiot to its end. */
 export function aiot(args, options = {}) {
