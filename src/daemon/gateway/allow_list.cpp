@@ -33,7 +33,7 @@ Result<AllowList> AllowList::parse(const std::vector<std::string>& cidrs) {
   for (const auto& cidr : cidrs) {
     const auto slash = cidr.find('/');
     std::string host = cidr.substr(0, slash);
-    if (host.find(':') != std::string::npos) host = "[" + host + "]";
+    if (host.find(':') != std::string::npos) host = fmt::format("[{}]", host);
     const auto bad = [&] {
       return make_error(Errc::usage,
                         fmt::format("--allow: '{}' is not a network such as 192.0.2.0/24 or fd00::/8", cidr));

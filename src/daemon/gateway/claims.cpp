@@ -63,7 +63,7 @@ bool Claims::responded(Ticket ticket, const Result<Response>& result, const Now&
   const bool alive = result || is_answer(result.error());
   if (!alive && (claim.probes[0] != 0 || claim.probes[1] != 0)) return true;
   cancel(claim);
-  const coap::Peer claimant = std::move(claim.claimant);
+  const coap::Peer claimant = claim.claimant;
   claims_.erase(at);
   Node* node = core_.table.find(uid);
   if (node == nullptr) return true;

@@ -120,11 +120,11 @@ class CoapGateway final : public Gateway, private Effects {
     waiting_ = 1;
     if (uplink_) {
       ++waiting_;
-      uplink_->stop(deadline, [this](Result<>) { part_done(); });
+      uplink_->stop(deadline, [this](const Result<>&) { part_done(); });
     }
     if (keeper_) {
       ++waiting_;
-      keeper_->stop([this](Result<>) { part_done(); });
+      keeper_->stop([this](const Result<>&) { part_done(); });
     }
     loop_turn_->start(Duration(0));
   }
