@@ -16,11 +16,12 @@
 #include <cstring>
 #include <memory>
 
+#include "outgoing.h"
 #include "support.h"
 
 namespace {
 
-constexpr std::size_t kBatch = 64;
+using bench::kBatch;
 constexpr std::size_t kTable = 1 << 17;  // outstanding requests at most, by sequence number
 constexpr std::uint64_t kLostAfterUs = 1'000'000;
 
@@ -29,61 +30,6 @@ struct Slot {
   std::uint64_t due_us = 0;  // when it was to be sent: what latency counts from
   std::uint16_t message_id = 0;
   bool waiting = false;
-};
-
-/// Datagrams that leave together.
-class Outgoing {
- public:
-  explicit Outgoing(int fd) : fd_(fd) {}
-
-  /// Room for one datagram from `source` to `peer`; the caller writes it and says its size with `add`.
-  char* next() {
-    if (count_ == kBatch) flush();
-    return buffers_[count_].data();
-  }
-  void add(std::size_t size, in_addr source, const sockaddr_in& peer) {
-    auto& name = names_[count_];
-    name = peer;
-    iovecs_[count_] = {buffers_[count_].data(), size};
-    auto& header = messages_[count_].msg_hdr;
-    header = {};
-    header.msg_name = &name;
-    header.msg_namelen = sizeof name;
-    header.msg_iov = &iovecs_[count_];
-    header.msg_iovlen = 1;
-    auto& control = controls_[count_];
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    auto* cmsg = CMSG_FIRSTHDR(&header);
-    cmsg->cmsg_level = IPPROTO_IP;
-    cmsg->cmsg_type = IP_PKTINFO;
-    cmsg->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
-    in_pktinfo info{};
-    info.ipi_spec_dst = source;
-    std::memcpy(CMSG_DATA(cmsg), &info, sizeof info);
-    ++count_;
-  }
-  void flush() {
-    std::size_t sent = 0;
-    while (sent < count_) {
-      const int done = ::sendmmsg(fd_, &messages_[sent], static_cast<unsigned>(count_ - sent), 0);
-      if (done < 0) {
-        if (errno == EINTR) continue;
-        bench::die_errno("sendmmsg");
-      }
-      sent += static_cast<std::size_t>(done);
-    }
-    count_ = 0;
-  }
-
- private:
-  int fd_;
-  std::size_t count_ = 0;
-  std::array<std::array<char, 512>, kBatch> buffers_;
-  std::array<std::array<char, CMSG_SPACE(sizeof(in_pktinfo))>, kBatch> controls_;
-  std::array<sockaddr_in, kBatch> names_;
-  std::array<iovec, kBatch> iovecs_;
-  std::array<mmsghdr, kBatch> messages_;
 };
 
 class Load {
@@ -434,7 +380,7 @@ class Load {
   std::vector<std::uint16_t> message_ids_;
   std::vector<Slot> table_;
   int fd_;
-  Outgoing out_;
+  bench::Outgoing out_;
   sockaddr_in target_{};
   std::size_t turn_ = 0;
   std::uint64_t next_sequence_ = 1;

@@ -220,9 +220,10 @@ class DemoCommand final : public Command {
   /// The nodes fall silent, the gateway says good-bye, then the broker goes.
   void stop(Duration deadline, Completion<> done) {
     nodes_.reset();
-    gateway_->stop(deadline / 2, [this, deadline, done = std::move(done)](Result<> /*stopped*/) mutable {
-      broker_->stop(deadline / 2, std::move(done));
-    });
+    gateway_->stop(deadline / 2,
+                   [this, deadline, done = std::move(done)](const Result<>& /*stopped*/) mutable {
+                     broker_->stop(deadline / 2, std::move(done));
+                   });
   }
 
   void tear_down() {

@@ -142,7 +142,7 @@ void Observation::open_socket() {
   callbacks.received = [this](std::string_view message, bool binary) {
     if (!binary) take_message(message);
   };
-  callbacks.closed = [this](Error why) { disconnected(why); };
+  callbacks.closed = [this](const Error& why) { disconnected(why); };
   socket_ = ws::WsClient::connect(loop_, endpoint_, std::move(options), std::move(callbacks));
 }
 
