@@ -47,7 +47,7 @@ Result<void> collect(const toml::table& table, const std::string& name, const st
         return make_error(Errc::usage,
                           fmt::format("{}: tables are nested too deeply", origin_of(node, file)));
       }
-      const std::string inner_name = name.empty() ? key_text : name + "." + key_text;
+      const std::string inner_name = name.empty() ? key_text : fmt::format("{}.{}", name, key_text);
       if (auto done = collect(*inner, inner_name, file, depth + 1, out); !done) return done;
       continue;
     }

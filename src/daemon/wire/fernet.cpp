@@ -71,7 +71,7 @@ std::optional<std::string> run_cipher(bool encrypt, std::string_view key, std::s
       EVP_CipherFinal_ex(context.get(), out + written, &finished) != 1) {
     return std::nullopt;
   }
-  output.resize(static_cast<std::size_t>(written + finished));
+  output.resize(static_cast<std::size_t>(written) + static_cast<std::size_t>(finished));
   return output;
 }
 
