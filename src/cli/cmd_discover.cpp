@@ -53,7 +53,7 @@ class DiscoverRun {
     ++open_;
     operations_.push_back(client.discover(
         std::move(request), [this](const Discovered& found) { print(found); },
-        [this, index, name](Result<void> result) { done(index, name, result); }));
+        [this, index, name](const Result<void>& result) { done(index, name, result); }));
   }
 
   int finish() {

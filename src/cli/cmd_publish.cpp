@@ -25,7 +25,7 @@ class LineRun {
         printer_(printer),
         reader_(
             context.loop(), STDIN_FILENO, [this](std::string line) { send(std::move(line)); },
-            [this](Result<void> end) { ended(end); }) {}
+            [this](const Result<void>& end) { ended(end); }) {}
 
   int run() {
     reader_.next();

@@ -171,7 +171,7 @@ class ServeGatewayCommand final : public Command {
   void stop(Duration deadline, Completion<> done) {
     if (!broker_) return gateway_->stop(deadline, std::move(done));
     stopped_ = std::move(done);
-    gateway_->stop(deadline / 2, [this, deadline](Result<void>) {
+    gateway_->stop(deadline / 2, [this, deadline](const Result<void>&) {
       broker_->stop(deadline / 2, [this](Result<void> result) { stopped_(std::move(result)); });
     });
   }
