@@ -60,13 +60,13 @@ Result<Client*> Context::client(const std::string& scheme, const std::string& pr
 }
 
 int Context::fail(const Error& error, std::string_view uri) {
-  report_error(error, uri, json());
+  report_error(error, uri, json() || json_on_stderr_);
   return exit_status(error.code);
 }
 
 void Context::note(std::string_view sentence) {
   if (settings_.quiet) return;
-  if (json()) {
+  if (json() || json_on_stderr_) {
     const auto now =
         std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
     write_stderr(fmt::format(R"({{"time":"{}","level":"info","message":{}}})", format_utc(now),

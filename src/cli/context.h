@@ -40,6 +40,8 @@ class Context {
   /// scheme without one.
   Result<Client*> client(const std::string& scheme, const std::string& prefix = {});
 
+  /// Reports and notes are JSON from now on, whatever the results are: a daemon's --log-format json.
+  void use_json_on_stderr() { json_on_stderr_ = true; }
   /// Reports `error` on stderr, as one sentence or one JSON object, and returns its exit status.
   int fail(const Error& error, std::string_view uri = {});
   /// Says something that is not a result on stderr; not with --quiet.
@@ -66,6 +68,7 @@ class Context {
   std::unique_ptr<EventLoop> loop_;
   std::map<std::string, std::shared_ptr<Client>> clients_;
   int signal_ = 0;
+  bool json_on_stderr_ = false;
 };
 
 }  // namespace aiot::cli

@@ -43,7 +43,8 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_duration(app, "--retention", retention_, "how long history is kept; this version keeps none yet");
 }
 
-void DaemonOptions::set_up_log(const Context& context) const {
+void DaemonOptions::set_up_log(Context& context) const {
+  if (log_format_ == "json") context.use_json_on_stderr();
   log::set_format(log_format_ == "json" || context.json() ? log::Format::json : log::Format::text);
   if (context.settings().verbose == 0 && !context.settings().quiet) log::set_level(log::Level::info);
 }

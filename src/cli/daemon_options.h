@@ -23,7 +23,7 @@ class DaemonOptions {
   void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention
 
   /// Log format and level of a daemon: it says what it does unless --quiet.
-  void set_up_log(const Context& context) const;
+  void set_up_log(Context& context) const;
   /// --state-dir, $STATE_DIRECTORY, $XDG_STATE_HOME/aiot; made when missing. Errc::internal when it cannot
   /// be.
   [[nodiscard]] Result<std::string> state_dir() const;

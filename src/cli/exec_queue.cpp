@@ -16,8 +16,6 @@
 #include "cli/present.h"
 #include "core/base/log.h"
 
-extern char** environ;
-
 namespace aiot::cli {
 
 namespace {
@@ -123,6 +121,7 @@ bool ExecQueue::start(const std::string& result) {
   std::vector<std::string> environment =
       child_environment(nlohmann::ordered_json::parse(result, nullptr, false));
   std::vector<char*> pointers;
+  pointers.reserve(environment.size() + 1);
   for (std::string& entry : environment) pointers.push_back(entry.data());
   pointers.push_back(nullptr);
 

@@ -98,6 +98,8 @@ test('discover and get work against the gateway itself', async () => {
 test('an address in use is exit 3', async () => {
   const second = await plain(['serve-broker', '--listen', `127.0.0.1:${broker.listeners.http.port}`, '--key-file', join(scratch(), 'k'), '--state-dir', scratch()])
   assert.equal(second.code, 3, second.stderr)
+  const logged = await plain(['serve-broker', '--log-format', 'json', '--listen', `127.0.0.1:${broker.listeners.http.port}`, '--key-file', keys, '--state-dir', scratch()])
+  assert.equal(lines(logged.stderr).at(-1).error.code, 'unreachable')
   const coap = await plain(['serve-gateway', '--coap', '127.0.0.1:5683', '--broker', url, '--state-dir', scratch(), '--key-file', keys])
   assert.equal(coap.code, 3, coap.stderr)
 })
