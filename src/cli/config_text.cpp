@@ -1,6 +1,14 @@
 // Keeps toml++ to one translation unit. Its exceptions end here: without them, version 3.3 goes on after
 // some errors and runs into its own assertions.
 #define TOML_EXCEPTIONS 1
+// "[)" alone trips an assertion; what does is a bad file, not a defect of this program's.
+#define TOML_ASSERT(expression)                                       \
+  do {                                                                \
+    if (!(expression)) throw std::invalid_argument("not valid TOML"); \
+  } while (false)
+// With NDEBUG it would assume instead of asking.
+#undef NDEBUG
+#include <stdexcept>
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_HEADER_ONLY 1
 #if defined(__GNUC__)
@@ -85,6 +93,8 @@ Result<std::vector<ConfigEntry>> parse_config(std::string_view content, const st
   } catch (const toml::parse_error& error) {
     return make_error(Errc::usage, fmt::format("{}:{}: {}", file, error.source().begin.line,
                                                text::escape_controls(error.description())));
+  } catch (const std::exception& error) {
+    return make_error(Errc::usage, fmt::format("{}: {}", file, error.what()));
   }
   std::vector<ConfigEntry> out;
   if (auto done = collect(table, "", file, 0, out); !done) return done.error();
