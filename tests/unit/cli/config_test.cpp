@@ -44,3 +44,14 @@ TEST_CASE("the first file that has a key counts") {
   const auto config = Config::of({{"", "output", {"json"}, "user:1"}, {"", "output", {"csv"}, "system:1"}});
   CHECK(config->find("", "output")->origin == "user:1");
 }
+
+TEST_CASE("a letter beyond ASCII outside of quotes is refused with its line, inside it is kept") {
+  const auto refused = aiot::cli::parse_config("timeout = 5\nn\xC3\xA9 = 1\n", "a.toml");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "a.toml:2: a letter beyond ASCII must be in quotes");
+  const auto kept = aiot::cli::parse_config(
+      "# \xC3\xA9\nname = \"Z\xC3\xBCrich\" # \xC3\xA9\nb = '''\n\xC3\xA9'''\n", "a.toml");
+  REQUIRE(kept);
+  REQUIRE(kept->size() == 2);
+  CHECK(kept->back().values.front().find("rich") != std::string::npos);
+}
