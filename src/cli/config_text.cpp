@@ -17,7 +17,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <charconv>
+#include <iterator>
 
 #include "cli/config.h"
 #include "core/base/text.h"
@@ -28,35 +29,37 @@ namespace {
 
 constexpr int kMaxDepth = 4;  // [brokers.paris] is 2
 
-/// The line of the first byte beyond ASCII outside of quotes and comments, 0 for none. TOML has no place for
-/// one there, and toml++ 3.3 runs into undefined behaviour when it asks whether U+00E9 is a space.
-std::size_t line_of_stray_letter(std::string_view content) {
-  std::size_t line = 1;
-  std::size_t at = content.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-  while (at < content.size()) {
-    const char c = content[at];
-    if (static_cast<unsigned char>(c) >= 0x80) return line;
-    if (c == '#') {
-      at = std::min(content.find('\n', at), content.size());
-      continue;
+/// toml++ 3.3 has undefined behaviour when it asks what U+00E9 outside of quotes is, so it is shown ASCII
+/// only: bytes beyond it, and the mark itself, as a mark and two hexadecimal digits. Bare keys cannot hold
+/// the mark.
+constexpr char kMark = '~';
+
+std::string to_ascii(std::string_view content) {
+  std::string out;
+  out.reserve(content.size());
+  for (const char c : content) {
+    if (c == kMark || static_cast<unsigned char>(c) >= 0x80) {
+      fmt::format_to(std::back_inserter(out), "{}{:02X}", kMark, static_cast<unsigned char>(c));
+    } else {
+      out += c;
     }
-    if (c != '"' && c != '\'') {
-      line += c == '\n' ? 1 : 0;
-      ++at;
-      continue;
-    }
-    const bool many_lines = content.substr(at).starts_with(std::string(3, c));
-    const std::string end(many_lines ? 3 : 1, c);
-    at += end.size();
-    while (at < content.size() && !content.substr(at).starts_with(end)) {
-      if (content[at] == '\n' && !many_lines) break;  // not valid: toml++ reads no further
-      if (content[at] == '\\' && c == '"' && at + 1 < content.size()) ++at;
-      line += content[at] == '\n' ? 1 : 0;
-      ++at;
-    }
-    if (content.substr(at).starts_with(end)) at += end.size();
   }
-  return 0;
+  return out;
+}
+
+std::string from_ascii(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    unsigned char byte = 0;
+    if (text[at] == kMark && at + 2 < text.size() &&
+        std::from_chars(&text[at + 1], &text[at] + 3, byte, 16).ptr == &text[at] + 3) {
+      out += static_cast<char>(byte);
+      at += 2;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
 }
 
 std::string origin_of(const toml::node& node, const std::string& file) {
@@ -64,7 +67,7 @@ std::string origin_of(const toml::node& node, const std::string& file) {
 }
 
 std::optional<std::string> scalar_text(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* text = node.as_string()) return from_ascii(text->get());
   if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
   if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
   if (const auto* truth = node.as_boolean()) return truth->get() ? "true" : "false";
@@ -74,7 +77,7 @@ std::optional<std::string> scalar_text(const toml::node& node) {
 Result<void> collect(const toml::table& table, const std::string& name, const std::string& file, int depth,
                      std::vector<ConfigEntry>& out) {
   for (const auto& [key, node] : table) {
-    const std::string key_text(key.str());
+    const auto key_text = from_ascii(key.str());
     if (const auto* inner = node.as_table()) {
       if (depth >= kMaxDepth) {
         return make_error(Errc::usage,
@@ -106,41 +109,24 @@ Result<void> collect(const toml::table& table, const std::string& name, const st
   return {};
 }
 
-/// The first line whose table header has no name, 0 for none: toml++ 3.3 meets "[)" with an assertion.
-int nameless_header(std::string_view content) {
-  int number = 0;
-  for (auto line : text::split(content, '\n')) {
-    ++number;
-    line = text::trim(line);
-    if (line.empty() || line.front() != '[') continue;
-    line.remove_prefix(line.size() > 1 && line[1] == '[' ? 2 : 1);
-    line = text::trim(line);
-    const char c = line.empty() ? ']' : line.front();
-    const bool named = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '_' || c == '-' || c == '"' || c == '\'';
-    if (!named) return number;
-  }
-  return 0;
-}
-
 }  // namespace
 
 Result<std::vector<ConfigEntry>> parse_config(std::string_view content, const std::string& file) {
   if (content.size() > kMaxConfigBytes) {
     return make_error(Errc::usage, fmt::format("{}: longer than {} bytes", file, kMaxConfigBytes));
   }
-  if (const auto line = line_of_stray_letter(content); line != 0) {
-    return make_error(Errc::usage, fmt::format("{}:{}: a letter beyond ASCII must be in quotes", file, line));
-  }
-  if (const int line = nameless_header(content); line != 0) {
-    return make_error(Errc::usage, fmt::format("{}:{}: a table without a name", file, line));
+  if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);
+  int number = 0;
+  for (const auto line : text::split(content, '\n')) {
+    ++number;
+    if (!text::is_utf8(line)) return make_error(Errc::usage, fmt::format("{}:{}: not UTF-8", file, number));
   }
   toml::table table;
   try {
-    table = toml::parse(content);
+    table = toml::parse(to_ascii(content));
   } catch (const toml::parse_error& error) {
     return make_error(Errc::usage, fmt::format("{}:{}: {}", file, error.source().begin.line,
-                                               text::escape_controls(error.description())));
+                                               text::escape_controls(from_ascii(error.description()))));
   } catch (const std::exception& error) {
     return make_error(Errc::usage, fmt::format("{}: {}", file, error.what()));
   }

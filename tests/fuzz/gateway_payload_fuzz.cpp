@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/base/text.h"
 #include "daemon/gateway/payload.h"
 #include "fuzz.h"
@@ -6,7 +8,9 @@ namespace gateway = aiot::gateway;
 
 void fuzz_one(std::string_view input) {
   const auto alive = gateway::parse_alive(input);
-  FUZZ_CHECK(alive.uid.size() <= 64);
+  const auto continues = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80; };
+  const auto characters = alive.uid.size() - std::count_if(alive.uid.begin(), alive.uid.end(), continues);
+  FUZZ_CHECK(characters <= 64 && alive.uid.size() <= 128);
   FUZZ_CHECK(aiot::text::escape_controls(alive.uid) == alive.uid);
   if (const auto post = gateway::parse_post(input)) {
     FUZZ_CHECK(post->resource.size() + post->value.size() < input.size());

@@ -75,9 +75,7 @@ bool BodyDecoder::read_line(std::string_view& bytes, std::string& line) {
   const auto end = bytes.find('\n');
   line.append(bytes.substr(0, end));
   bytes.remove_prefix(end == std::string_view::npos ? bytes.size() : end + 1);
-  if (end == std::string_view::npos) return false;
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  return true;
+  return end != std::string_view::npos;
 }
 
 BodyDecoder::Status BodyDecoder::feed_chunked(std::string_view& bytes) {
@@ -93,6 +91,7 @@ BodyDecoder::Status BodyDecoder::feed_chunked(std::string_view& bytes) {
     if (line_.size() > kMaxChunkLine && part_ != Part::trailer) return Status::malformed;
     if (overhead_ > kMaxChunkedWaste + body_.size() || line_.size() > kMaxOverhead) return Status::malformed;
     if (!whole) return Status::more;
+    if (!line_.empty() && line_.back() == '\r') line_.pop_back();  // after the limits: they hold however it arrives
     if (part_ == Part::size) {
       const auto size = parse_chunk_size(line_);
       if (size < 0) return Status::malformed;

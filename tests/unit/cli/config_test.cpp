@@ -48,10 +48,13 @@ TEST_CASE("the first file that has a key counts") {
 TEST_CASE("a letter beyond ASCII outside of quotes is refused with its line, inside it is kept") {
   const auto refused = aiot::cli::parse_config("timeout = 5\nn\xC3\xA9 = 1\n", "a.toml");
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().message == "a.toml:2: a letter beyond ASCII must be in quotes");
+  CHECK(refused.error().message.starts_with("a.toml:2: "));
   const auto kept = aiot::cli::parse_config(
-      "# \xC3\xA9\nname = \"Z\xC3\xBCrich\" # \xC3\xA9\nb = '''\n\xC3\xA9'''\n", "a.toml");
+      "\xEF\xBB\xBF# \xC3\xA9\na = \"Z\xC3\xBCrich ~41\" # \xC3\xA9\n\"\xC3\xA9\" = '''\n\xC3\xA9'''\n",
+      "a.toml");
   REQUIRE(kept);
   REQUIRE(kept->size() == 2);
-  CHECK(kept->back().values.front().find("rich") != std::string::npos);
+  CHECK(kept->front().values.front() == "Z\xC3\xBCrich ~41");
+  CHECK(kept->back().key == "\xC3\xA9");
+  CHECK(kept->back().values.front() == "\xC3\xA9");
 }
