@@ -39,6 +39,8 @@ if(AIOT_FUZZ)
 endif()
 
 # aiot_room(NAME SOURCES a.cpp ... [DEPS other rooms] [LIBS third-party, private] [PCH <header> ...])
+# PCH pays only where nearly every file uses the header: CLI11's made a file of cli/ that does not use it cost
+# 17 s instead of 3.5 s, since its objects are made anew in each.
 function(aiot_room name)
   cmake_parse_arguments(R "" "" "SOURCES;DEPS;LIBS;PCH" ${ARGN})
   add_library(aiot_${name} STATIC ${R_SOURCES})
