@@ -97,6 +97,7 @@ bool parse_node(const nlohmann::json& json, SavedNode& out) {
   out.address = *address;
   if (json.contains("server_port"))
     out.server_port = static_cast<std::uint16_t>(members.number("server_port"));
+  out.out = members.flag("out");
   out.first_seen = members.time("first_seen");
   out.last_seen = members.time("last_seen");
   if (const auto at = json.find("registration"); at != json.end()) {
@@ -137,6 +138,7 @@ void append_node(std::string& out, const Node& node) {
   out += '"';
   append_member(out, "address", node.address.text());
   if (node.server_port != 5683) out += fmt::format(",\"server_port\":{}", node.server_port);
+  if (!node.live) out += ",\"out\":true";
   out += fmt::format(",\"first_seen\":{},\"last_seen\":{}", millis(node.first_seen),
                      millis(node.last_seen_wall));
   if (node.registration) {

@@ -312,7 +312,7 @@ void Policy::restore(SavedNode saved, const Now& now) {
   node->last_seen = now.mono - silent;
   node->last_seen_wall = std::min(saved.last_seen, now.wall);
   if (saved.registration) directory_.restore(*node, std::move(*saved.registration));
-  if (silent >= NodeTable::lifetime(*node)) {
+  if (saved.out || silent >= NodeTable::lifetime(*node)) {
     if (node->registration) directory_.ended(*node);
     return;
   }

@@ -33,6 +33,7 @@ struct SavedNode {
   std::string uid;
   SocketAddress address;
   std::uint16_t server_port = 5683;
+  bool out = false;  ///< it had been silent or withdrawn: only a message of its own brings it back
   WallTime first_seen{};
   WallTime last_seen{};
   std::vector<Resource> resources;

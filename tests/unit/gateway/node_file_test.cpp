@@ -65,6 +65,24 @@ TEST_CASE("A node survives being written and read") {
   CHECK(saved.registration->lifetime == 300s);
 }
 
+TEST_CASE("A node that was out is out after a restart, until it speaks") {
+  Played played;
+  const auto peer = Played::peer("192.0.2.1:61616");
+  const auto reply = played.policy.enroll({"ep=n", "lt=300"}, "</a>", peer, played.now);
+  played.policy.withdraw(reply.location_path.at(1), played.now);
+  auto read = parse_node_file(whole_file({played.policy.table().find("n")}));
+  REQUIRE(read);
+  CHECK(read->at(0).out);
+
+  Played next;
+  next.policy.restore(read->at(0), next.now);
+  REQUIRE(next.policy.table().find("n") != nullptr);
+  CHECK_FALSE(next.policy.table().find("n")->live);
+  CHECK(next.effects.requests.empty());
+  next.post("a:1", "192.0.2.1:61616");
+  CHECK(next.happened() == Log{"joined n 192.0.2.1", "update n a=1"});
+}
+
 TEST_CASE("A file that is damaged, cut or of another version is told apart, with its line") {
   Played played;
   played.joined("n1", "192.0.2.1:5683");
