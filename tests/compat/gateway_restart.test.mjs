@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { CoapNode } from '../support/coap_node.mjs'
-import { daemon, scratch, until } from '../support/process.mjs'
+import { daemon, run, scratch, until } from '../support/process.mjs'
 
 const gatewayAddress = { address: '127.0.0.1', port: 5683 }
 
@@ -44,5 +44,24 @@ describe('a gateway that starts again', () => {
     await node.post(gatewayAddress, '/alive', 'alive:n1')
     await until('n1 to be live', async () => (await stateOf('n1')) === 'live')
     node.stop()
+  })
+
+  it('knows a node that joined just before it was killed', async () => {
+    const nodes = await Promise.all([...Array(50).keys()].map((i) => new CoapNode(`127.3.1.${i + 1}`, { led: '0' }).start()))
+    await Promise.all(nodes.map((node, i) => node.post(gatewayAddress, '/alive', `alive:k${i}`)))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await gateway.end('SIGKILL')
+    gateway = await startGateway()
+    for (const node of nodes) {
+      assert.equal((await node.post(gatewayAddress, '/server', 'led:1')).code, '2.04')
+      node.stop()
+    }
+  })
+
+  it('is alone on its state directory', async () => {
+    const { code, stderr } = await run(['serve-gateway', '--broker', 'off', '--coap', '127.0.0.2:0', '--state-dir', join(state, 'gateway')])
+    assert.equal(code, 1, stderr)
+    assert.match(stderr, /another gateway uses the state directory/)
+    assert.ok(stderr.includes(join(state, 'gateway')))
   })
 })

@@ -18,6 +18,7 @@
 #include "core/ws/http_server.h"
 #include "daemon/gateway/gateway.h"
 #include "daemon/wire/gateway_v1.h"
+#include "support/temporary_folder.h"
 
 /// A real gateway between hand-made CoAP nodes and a hand-made broker, all on one loop.
 namespace aiot::test {
@@ -309,7 +310,8 @@ class FakeBroker {
     if (auto* joined = std::get_if<wire::NodeJoined>(&item))
       log.push_back("joined " + joined->uid + " " + joined->address);
     if (auto* out = std::get_if<wire::NodeOut>(&item)) log.push_back("out " + out->uid);
-    if (auto* reset = std::get_if<wire::NodeReset>(&item)) log.push_back("reset " + reset->uid);
+    if (auto* reset = std::get_if<wire::NodeReset>(&item))
+      log.push_back("reset " + reset->uid + " " + reset->address);
     if (auto* notice = std::get_if<wire::Notice>(&item)) log.push_back("notice " + notice->type);
   }
 
@@ -342,19 +344,6 @@ struct RunningGateway {
   Stage& stage;
   std::unique_ptr<gateway::Gateway> gateway;
   SocketAddress address;
-};
-
-struct TemporaryFolder {
-  TemporaryFolder() {
-    char name[] = "/tmp/aiot-gateway-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~TemporaryFolder() {
-    for (const auto* file : {"/nodes.jsonl", "/nodes.jsonl.damaged", "/nodes.jsonl.new"})
-      ::unlink((path + file).c_str());
-    ::rmdir(path.c_str());
-  }
-  std::string path;
 };
 
 }  // namespace aiot::test
