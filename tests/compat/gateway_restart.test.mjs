@@ -1,5 +1,6 @@
 // What a gateway still knows of its nodes after it was stopped or killed.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { CoapNode } from '../support/coap_node.mjs'
@@ -49,7 +50,8 @@ describe('a gateway that starts again', () => {
   it('knows a node that joined just before it was killed', async () => {
     const nodes = await Promise.all([...Array(50).keys()].map((i) => new CoapNode(`127.3.1.${i + 1}`, { led: '0' }).start()))
     await Promise.all(nodes.map((node, i) => node.post(gatewayAddress, '/alive', `alive:k${i}`)))
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    const file = join(state, 'gateway', 'nodes.jsonl')
+    await until('all of them to be on disk', () => nodes.every((_, i) => readFileSync(file, 'utf8').includes(`"k${i}"`)), 1000)
     await gateway.end('SIGKILL')
     gateway = await startGateway()
     for (const node of nodes) {
