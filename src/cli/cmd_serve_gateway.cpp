@@ -29,6 +29,20 @@ std::string host_name() {
   return name;
 }
 
+constexpr std::size_t kMaxName = 128;  ///< of a gateway and a site, docs/protocol.md
+
+Result<void> check_name(const char* option, const std::string& name) {
+  if (!name.empty() && name.size() <= kMaxName && text::escape_controls(name) == name) return {};
+  return make_error(
+      Errc::usage, fmt::format("{} '{}': a name has 1 to {} bytes of text without control characters", option,
+                               text::escape_controls(name.substr(0, kMaxName)), kMaxName));
+}
+
+Result<void> check_time(const char* option, Duration time) {
+  if (time > Duration(0)) return {};
+  return make_error(Errc::usage, fmt::format("{}: with no time at all every node would be out", option));
+}
+
 /// Where this process's own broker is reached: an any-address is listening on loopback too.
 std::string own_broker_url(const SocketAddress& bound) {
   if (!bound.is_any()) return "ws://" + bound.text();
@@ -46,6 +60,13 @@ class ServeGatewayCommand final : public Command {
         "with growing pauses and keeps the latest value of each resource.\n\n"
         "Nodes announce themselves with POST /alive or register with POST /rd (RFC 9176), or are named with "
         "--node. A node that is silent for --max-time is out.\n\n"
+        "--state-dir holds the node table, which survives a restart and a crash. Each gateway needs its own: "
+        "a "
+        "second one on the same directory ends with status 1.\n\n"
+        "Gateways of one --site hand nodes over to each other: when the one that has a node disconnects, has "
+        "told that it is out, or was silent on it for 60 seconds. A node of another site is refused until it "
+        "is "
+        "forgotten at the broker.\n\n"
         "--standalone runs the broker and its dashboard in the same process and takes serve-broker's "
         "options. --broker off runs it without any broker. "
         "The ready line on stderr names every bound address. SIGTERM drains and exits 0 within 5 seconds.",
@@ -69,10 +90,11 @@ class ServeGatewayCommand final : public Command {
     later("--ws", "WebSocket nodes: not in this version yet, only off is taken");
     later("--mqttsn", "MQTT-SN nodes: not in this version yet, only off is taken");
     later("--mqtt", "MQTT nodes: not in this version yet, only off is taken");
-    add_text(app, "--name", name_, "name of the gateway, unique at the broker (default the host's name)",
-             "NAME")
-        .environment("AIOT_NAME");
-    add_text(app, "--site", site_, "site, shared by gateways that share nodes (default the name)", "NAME");
+    name_option_ = add_text(app, "--name", name_,
+                            "name of the gateway, unique at the broker (default the host's name)", "NAME");
+    name_option_.environment("AIOT_NAME");
+    site_option_ = add_text(app, "--site", site_,
+                            "site, shared by gateways that share nodes (default the name)", "NAME");
     add_duration(app, "--max-time", options_.max_time, "a node silent for this long is out (default 120s)");
     add_texts(app, "--max-time-for", max_time_for_, "another --max-time for uids that match, as 'PATTERN=2h'",
               "PATTERN=DURATION");
@@ -124,8 +146,11 @@ class ServeGatewayCommand final : public Command {
       if (!address) return address.error();
       options_.coap = *address;
     }
-    options_.name = name_.empty() ? host_name() : name_;
-    options_.site = site_.empty() ? options_.name : site_;
+    options_.name = name_option_.given() ? name_ : host_name();
+    options_.site = site_option_.given() ? site_ : options_.name;
+    if (auto good = check_name("--name", options_.name); !good) return good;
+    if (auto good = check_name("--site", options_.site); !good) return good;
+    if (auto good = check_time("--max-time", options_.max_time); !good) return good;
     for (const std::string& text : max_time_for_) {
       const std::size_t equals = text.rfind('=');
       auto duration = equals == std::string::npos || equals == 0
@@ -135,6 +160,7 @@ class ServeGatewayCommand final : public Command {
         return make_error(Errc::usage, fmt::format("--max-time-for '{}': {}", text::escape_controls(text),
                                                    duration.error().message));
       }
+      if (auto good = check_time("--max-time-for", *duration); !good) return good;
       options_.max_time_for.emplace_back(text.substr(0, equals), *duration);
     }
     auto dir = daemon_.state_dir();
@@ -180,6 +206,7 @@ class ServeGatewayCommand final : public Command {
   std::optional<SocketAddress> coap_;
   OptionHandle coap_option_;
   std::vector<Later> later_;
+  OptionHandle name_option_, site_option_;
   std::string name_, site_;
   std::vector<std::string> max_time_for_;
   bool standalone_ = false;

@@ -115,6 +115,30 @@ describe('a pyaiot CoAP node, as a web client sees it', () => {
     assert.ok(node.requests.includes('GET /.well-known/core'))
   })
 
+  it('sees a reset at a new address as a reset, then the new identity and the values', async () => {
+    const old = await new CoapNode('127.3.0.7', { led: '0' }).start()
+    await old.post(gatewayAddress, '/alive', 'alive:moving')
+    await client.wait(of('moving'), 4)
+    const moved = await new CoapNode('127.3.0.8', { led: '1' }).start()
+    await moved.post(gatewayAddress, '/alive', 'reset:moving')
+    const messages = (await client.wait(of('moving'), 8)).slice(4).map(({ dst, ...rest }) => rest)
+    assert.deepEqual(messages, [{ type: 'reset', uid: 'moving' }, update('ip', '127.3.0.8', 'moving'), update('protocol', 'CoAP', 'moving'),
+      update('led', '1', 'moving')])
+    old.stop()
+    moved.stop()
+  })
+
+  it("reads and writes a node on the gateway's own address through the port it speaks from", async () => {
+    const local = await new CoapNode('127.0.0.1', { led: '0' }, { port: 40001 }).start()
+    await local.post(gatewayAddress, '/alive', 'alive:local')
+    const messages = await client.wait(of('local'), 4)
+    assert.deepEqual(messages.map((m) => m.endpoint), [undefined, 'ip', 'protocol', 'led'])
+    client.send({ type: 'update', data: { uid: 'local', endpoint: 'led', payload: '1' } })
+    await client.wait((m) => m.uid === 'local' && m.data === '1')
+    assert.equal(local.resources.get('led'), '1')
+    local.stop()
+  })
+
   it('gives a joining client the whole table under its own id', async () => {
     const late = await joinedClient(broker)
     const messages = await late.wait(of('n1'), 8)

@@ -161,6 +161,25 @@ describe('native gateways at the broker', () => {
     await taker.close()
   })
 
+  it('tells a gateway that was refused a node once it is free, and one that was not nothing', async () => {
+    const owner = await broker.native('first', { site: 'free' })
+    const [one, two] = [await broker.native('second', { site: 'free' }), await broker.native('third', { site: 'free' })]
+    await owner.batch(joined('f1'), joined('f2'), joined('f3'))
+    await one.batch(joined('f1'), joined('f2'), value('f3', 'led', '1'))
+    await one.wait((m) => m.type === 'refused', 3)
+    await owner.batch(out('f1'), out('f1'))
+    assert.deepEqual((await one.wait((m) => m.type === 'free')).map((m) => m.node), ['f1'])
+    await one.batch(joined('f1'), value('f1', 'led', 'mine'))
+    assert.equal((await node('f1')).gateway, 'second')
+    await owner.close()
+    assert.deepEqual((await one.wait((m) => m.type === 'free', 3)).map((m) => m.node).sort(), ['f1', 'f2', 'f3'])
+    await two.batch(joined('f1'))
+    await two.wait((m) => m.type === 'refused')
+    assert.equal(two.messages.filter((m) => m.type === 'free').length, 0)
+    await one.close()
+    await two.close()
+  })
+
   it('keeps native and pyaiot gateways from taking each other\'s nodes', async () => {
     const owner = await broker.native('mixed')
     await owner.batch(joined('m1'), value('m1', 'led', '0'))

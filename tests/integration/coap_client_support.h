@@ -22,7 +22,7 @@
 #include "core/coap/coap_client.h"
 #include "core/coap/message.h"
 #include "core/coap/pdu.h"
-#include "core/loop/event_loop.h"
+#include "support/test_loop.h"
 
 /// What the tests of the CoAP client share: a loop that is run until something is true, and peers.
 namespace aiot::test {
@@ -31,38 +31,12 @@ using namespace std::chrono_literals;
 
 /// A real loop with a client on it. The client goes first at the end; the loop then checks that nothing is
 /// left.
-class Bench {
+class Bench : public TestLoop {
  public:
-  explicit Bench(const coap::ClientLimits& limits = {})
-      : loop_(make_uv_loop()), client_(coap::CoapClient::make(*loop_, limits)) {
-    watchdog_ = loop_->make_timer([this] {
-      expired_ = true;
-      loop_->stop();
-    });
-  }
+  explicit Bench(const coap::ClientLimits& limits = {}) : client_(coap::CoapClient::make(loop(), limits)) {}
 
-  [[nodiscard]] EventLoop& loop() { return *loop_; }
   [[nodiscard]] coap::CoapClient& client() { return *client_; }
   void drop_client() { client_.reset(); }
-
-  /// Runs the loop until `condition`, checked after every turn; false when that took longer than `limit`.
-  template <class Condition>
-  bool run_until(Condition condition, Duration limit = 10s) {
-    expired_ = false;
-    watchdog_->start(limit);
-    std::unique_ptr<Timer> ticker;
-    ticker = loop_->make_timer([&] {
-      if (condition()) {
-        loop_->stop();
-      } else {
-        ticker->start(1ms);
-      }
-    });
-    ticker->start(0ms);
-    if (!condition()) loop_->run();
-    watchdog_->stop();
-    return !expired_;
-  }
 
   Result<Response> ask(Request request) {
     std::optional<Result<Response>> answer;
@@ -75,10 +49,7 @@ class Bench {
   }
 
  private:
-  std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<coap::CoapClient> client_;
-  std::unique_ptr<Timer> watchdog_;
-  bool expired_ = false;
 };
 
 inline Request make_request(const std::string& uri, Method method = Method::get, std::string payload = {}) {

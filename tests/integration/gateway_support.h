@@ -14,61 +14,31 @@
 #include <vector>
 
 #include "core/coap/message.h"
-#include "core/loop/event_loop.h"
 #include "core/ws/http_server.h"
 #include "daemon/gateway/gateway.h"
 #include "daemon/wire/gateway_v1.h"
+#include "support/temporary_folder.h"
+#include "support/test_loop.h"
 
 /// A real gateway between hand-made CoAP nodes and a hand-made broker, all on one loop.
 namespace aiot::test {
 
 using namespace std::chrono_literals;
 
-class Stage {
+class Stage : public TestLoop {
  public:
-  Stage() : loop_(make_uv_loop()) {
-    watchdog_ = loop_->make_timer([this] {
-      expired_ = true;
-      loop_->stop();
-    });
+  Stage() {
     // The library's context lives as long as one of its users: with this one it is not made and unmade in one
     // turn, which it does not survive.
     ws::HttpServerOptions options;
     options.listen = *SocketAddress::parse("127.0.0.1:0");
     bystander_ = std::move(*ws::HttpServer::listen(
-        *loop_, options, [](ws::HttpRequest, ws::HttpResponder) {},
+        loop(), options, [](ws::HttpRequest, ws::HttpResponder) {},
         [](const ws::UpgradeRequest&) { return ws::UpgradeDecision{}; }));
-  }
-  EventLoop& loop() { return *loop_; }
-
-  /// Runs until `condition`, looked at every turn or millisecond; false when that takes longer than `limit`.
-  template <class Condition>
-  bool run_until(Condition condition, Duration limit = 15s) {
-    expired_ = false;
-    watchdog_->start(limit);
-    std::unique_ptr<Timer> ticker;
-    ticker = loop_->make_timer([&] {
-      if (condition()) {
-        loop_->stop();
-      } else {
-        ticker->start(1ms);
-      }
-    });
-    ticker->start(0ms);
-    if (!condition()) loop_->run();
-    watchdog_->stop();
-    return !expired_;
-  }
-  /// Lets the loop turn for a while: to see that nothing happens.
-  void run_for(Duration time) {
-    run_until([] { return false; }, time);
   }
 
  private:
-  std::unique_ptr<EventLoop> loop_;
-  std::unique_ptr<Timer> watchdog_;
   std::unique_ptr<ws::HttpServer> bystander_;
-  bool expired_ = false;
 };
 
 /// One UDP socket of a device.
@@ -309,7 +279,8 @@ class FakeBroker {
     if (auto* joined = std::get_if<wire::NodeJoined>(&item))
       log.push_back("joined " + joined->uid + " " + joined->address);
     if (auto* out = std::get_if<wire::NodeOut>(&item)) log.push_back("out " + out->uid);
-    if (auto* reset = std::get_if<wire::NodeReset>(&item)) log.push_back("reset " + reset->uid);
+    if (auto* reset = std::get_if<wire::NodeReset>(&item))
+      log.push_back("reset " + reset->uid + " " + reset->address);
     if (auto* notice = std::get_if<wire::Notice>(&item)) log.push_back("notice " + notice->type);
   }
 
@@ -330,6 +301,11 @@ struct RunningGateway {
     REQUIRE(started);
     address = gateway->listeners().at(0).second;
   }
+  /// With that broker, and in step with it.
+  RunningGateway(Stage& on, FakeBroker& broker, gateway::Options options = {})
+      : RunningGateway(on, with_broker(std::move(options), broker)) {
+    REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  }
   ~RunningGateway() {
     if (gateway) stop();
   }
@@ -342,19 +318,12 @@ struct RunningGateway {
   Stage& stage;
   std::unique_ptr<gateway::Gateway> gateway;
   SocketAddress address;
-};
 
-struct TemporaryFolder {
-  TemporaryFolder() {
-    char name[] = "/tmp/aiot-gateway-XXXXXX";
-    path = ::mkdtemp(name);
+ private:
+  static gateway::Options with_broker(gateway::Options options, const FakeBroker& broker) {
+    options.broker_url = broker.url();
+    return options;
   }
-  ~TemporaryFolder() {
-    for (const auto* file : {"/nodes.jsonl", "/nodes.jsonl.damaged", "/nodes.jsonl.new"})
-      ::unlink((path + file).c_str());
-    ::rmdir(path.c_str());
-  }
-  std::string path;
 };
 
 }  // namespace aiot::test

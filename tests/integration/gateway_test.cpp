@@ -9,10 +9,7 @@ using namespace aiot::test;
 TEST_CASE("A node joins, is read, posts and is written, and the broker hears it in order") {
   Stage stage;
   FakeBroker broker(stage.loop());
-  gateway::Options options;
-  options.broker_url = broker.url();
-  RunningGateway running(stage, options);
-  REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  RunningGateway running(stage, broker);
   CHECK(broker.tokens.at(0) == "Bearer token");
   CHECK(broker.hellos.at(0).name == "test");
   CHECK(broker.hellos.at(0).site == "test");
@@ -72,10 +69,7 @@ TEST_CASE(
     "Nodes that answer discovery with 4.04, garbage or nothing are known, and others are not disturbed") {
   Stage stage;
   FakeBroker broker(stage.loop());
-  gateway::Options options;
-  options.broker_url = broker.url();
-  RunningGateway running(stage, options);
-  REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  RunningGateway running(stage, broker);
   using Manner = Device::Manner;
   Device lost(stage.loop(), "127.0.2.1", running.address, Manner::not_found);
   Device mad(stage.loop(), "127.0.2.2", running.address, Manner::garbage);
@@ -148,10 +142,7 @@ TEST_CASE("A broker that refuses the token is asked again only slowly") {
 TEST_CASE("A gateway whose name another one has taken does not fight for it") {
   Stage stage;
   FakeBroker broker(stage.loop());
-  gateway::Options options;
-  options.broker_url = broker.url();
-  RunningGateway running(stage, options);
-  REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  RunningGateway running(stage, broker);
   broker.send(wire::Failure{"name_conflict", "another gateway connected with this name"});
   broker.close(1008);
   REQUIRE(stage.run_until([&] { return !running.gateway->counters().uplink.connected; }));
@@ -229,11 +220,9 @@ TEST_CASE("A node behind a NAT is read and written through the port it speaks fr
   Stage stage;
   FakeBroker broker(stage.loop());
   gateway::Options options;
-  options.broker_url = broker.url();
   SECTION("on one address") {}
   SECTION("on all") { options.coap = *SocketAddress::parse("[::]:5700"); }
-  RunningGateway running(stage, options);
-  REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  RunningGateway running(stage, broker, options);
   const auto gateway_address =
       running.address.is_any() ? *SocketAddress::parse("127.0.0.1:5700") : running.address;
   Device device(stage.loop(), "127.0.2.1", gateway_address);
@@ -255,10 +244,7 @@ TEST_CASE("A node behind a NAT is read and written through the port it speaks fr
 TEST_CASE("A known uid at a new address moves when the old one is silent, and not when it answers") {
   Stage stage;
   FakeBroker broker(stage.loop());
-  gateway::Options options;
-  options.broker_url = broker.url();
-  RunningGateway running(stage, options);
-  REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  RunningGateway running(stage, broker);
   Device first(stage.loop(), "127.0.2.1", running.address);
   Device second(stage.loop(), "127.0.2.2", running.address);
   first.post("alive", "alive:n1");
@@ -297,10 +283,7 @@ TEST_CASE("The window bounds what is under way, and every item is accounted for"
   FakeBroker broker(stage.loop());
   broker.acknowledges = false;
   broker.window = 50;
-  gateway::Options options;
-  options.broker_url = broker.url();
-  RunningGateway running(stage, options);
-  REQUIRE(stage.run_until([&] { return broker.has("synced"); }));
+  RunningGateway running(stage, broker);
   Device device(stage.loop(), "127.0.2.1", running.address, Device::Manner::not_found);
   device.post("alive", "alive:n1");
   std::size_t answered = 1;

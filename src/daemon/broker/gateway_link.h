@@ -19,6 +19,8 @@ class GatewayLink {
   virtual bool ask(const wire::Ask& ask, std::string_view source) = 0;
   /// The gateway may not have this node.
   virtual void refuse(std::string_view uid, std::string_view reason) = 0;
+  /// A node has lost its owner: told to a gateway to which it was refused.
+  virtual void freed(std::string_view uid) = 0;
   /// Another connection took its name: closes it without touching its nodes.
   virtual void replaced() = 0;
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;

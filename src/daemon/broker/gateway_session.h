@@ -45,6 +45,7 @@ class NativeGatewaySession final : public ws::WsSession, public GatewayLink {
   [[nodiscard]] bool answers() const override { return true; }
   bool ask(const wire::Ask& ask, std::string_view source) override;
   void refuse(std::string_view uid, std::string_view reason) override;
+  void freed(std::string_view uid) override;
   void replaced() override;
   [[nodiscard]] std::size_t queued_bytes() const override;
 
@@ -81,6 +82,7 @@ class PyaiotGatewaySession final : public ws::WsSession, public GatewayLink {
   [[nodiscard]] bool answers() const override { return false; }
   bool ask(const wire::Ask& ask, std::string_view source) override;
   void refuse(std::string_view uid, std::string_view reason) override;
+  void freed(std::string_view) override {}  // what it says next of the node is taken
   void replaced() override;
   [[nodiscard]] std::size_t queued_bytes() const override;
 

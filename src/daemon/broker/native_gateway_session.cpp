@@ -10,8 +10,8 @@ namespace {
 
 constexpr Duration kHelloDeadline = std::chrono::seconds(10);
 /// A refusal is repeated to a gateway that goes on no more often than this.
-constexpr Duration kRefusalEvery = std::chrono::seconds(30);
-constexpr std::size_t kMaxRefusals = 4096;
+constexpr Duration kRefusalEvery = std::chrono::seconds(10);
+constexpr std::size_t kMaxRefusals = 65'536;
 
 }  // namespace
 
@@ -148,6 +148,11 @@ void NativeGatewaySession::refuse(std::string_view uid, std::string_view reason)
   services_.events.event({"node_refused", principal_.name, uid,
                           fmt::format("node {} of gateway {} is refused: {}", uid, principal_.name, reason)});
   connection_->send_text(wire::format_message(wire::Refused{std::string(uid), std::string(reason)}));
+}
+
+void NativeGatewaySession::freed(std::string_view uid) {
+  if (connection_ == nullptr || failed_ || refused_.erase(std::string(uid)) == 0) return;
+  connection_->send_text(wire::format_message(wire::Freed{std::string(uid)}));
 }
 
 void NativeGatewaySession::replaced() {

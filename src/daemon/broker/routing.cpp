@@ -43,7 +43,7 @@ void Routing::disconnected(GatewayRecord& gateway, const GatewayLink& link) {
   std::size_t stale = 0;
   for (const auto& node : table_.slots()) {
     if (!node || node->owner != &gateway || node->state != NodeState::live) continue;
-    retire(*node, NodeState::stale);
+    lose(*node, NodeState::stale);
     ++stale;
   }
   events_.event({"gateway_gone",
@@ -63,14 +63,18 @@ std::string Routing::free_name(std::string_view base) const {
 }
 
 bool Routing::may_take(const Node& node, const GatewayRecord& gateway, Now now) const {
+  if (node.hidden) return true;
   const GatewayRecord& owner = *node.owner;
-  if (owner.link == nullptr || node.hidden || node.state == NodeState::out) return true;
-  return owner.site == gateway.site && now.mono - node.heard > kHandoverSilence;
+  if (owner.site != gateway.site) return false;
+  return owner.link == nullptr || node.state == NodeState::out || now.mono - node.heard > kHandoverSilence;
 }
 
 void Routing::refuse(GatewayRecord& gateway, const Node& node) {
   if (gateway.link == nullptr) return;
-  gateway.link->refuse(node.uid, fmt::format("gateway {} owns it", node.owner->name));
+  const GatewayRecord& owner = *node.owner;
+  gateway.link->refuse(node.uid, owner.site == gateway.site
+                                     ? fmt::format("gateway {} owns it", owner.name)
+                                     : fmt::format("gateway {} of site {} owns it", owner.name, owner.site));
 }
 
 Node* Routing::claim(GatewayRecord& gateway, std::string_view uid, Now now) {
@@ -135,6 +139,14 @@ void Routing::retire(Node& node, NodeState state) {
   hub_.gone(node);
 }
 
+void Routing::lose(Node& node, NodeState state) {
+  retire(node, state);
+  for (const auto& [name, other] : table_.gateways()) {
+    if (other.get() != node.owner && other->link != nullptr && other->site == node.owner->site)
+      other->link->freed(node.uid);
+  }
+}
+
 void Routing::sync(GatewayRecord& gateway, const wire::Sync& sync, bool first, Now now) {
   gateway.last_seen = now.wall;
   if (first) ++gateway.sync_epoch;
@@ -143,7 +155,7 @@ void Routing::sync(GatewayRecord& gateway, const wire::Sync& sync, bool first, N
   for (const auto& node : table_.slots()) {
     if (node && node->owner == &gateway && node->sync_epoch != gateway.sync_epoch &&
         node->state != NodeState::out) {
-      retire(*node, NodeState::out);
+      lose(*node, NodeState::out);
     }
   }
 }
@@ -189,9 +201,11 @@ void Routing::apply(GatewayRecord& gateway, std::span<const wire::Item> items, N
     }
     void operator()(const wire::NodeOut& out) const { self.node_out(gateway, out.uid, now); }
     void operator()(const wire::NodeReset& reset) const {
+      Node* node = self.claim(gateway, reset.uid, now);
+      if (node == nullptr) return;
+      if (!reset.protocol.empty()) self.set_address(*node, reset.protocol, reset.address);
       self.node_reset(gateway, reset.uid, now);
-      Node* node = self.table_.find(reset.uid);
-      if (node != nullptr && node->owner == &gateway) self.tell_address(*node);
+      self.tell_address(*node);
     }
     void operator()(const wire::Notice& notice) const {
       self.events_.event({notice.type, gateway.name, notice.uid, notice.message});
@@ -287,7 +301,7 @@ void Routing::node_out(GatewayRecord& gateway, std::string_view uid, Now now) {
   gateway.last_seen = now.wall;
   Node* node = table_.find(uid);
   if (node == nullptr || node->owner != &gateway || node->state == NodeState::out) return;
-  retire(*node, NodeState::out);
+  lose(*node, NodeState::out);
 }
 
 void Routing::node_reset(GatewayRecord& gateway, std::string_view uid, Now now) {

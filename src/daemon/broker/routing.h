@@ -79,6 +79,8 @@ class Routing {
   void tell_address(Node& node);
   void set_address(Node& node, std::string_view protocol, std::string_view address);
   void retire(Node& node, NodeState state);
+  /// The same when its owner let it go: those that were refused it may have it.
+  void lose(Node& node, NodeState state);
   void sync_node(GatewayRecord& gateway, const wire::NodeSnapshot& snapshot, Now now);
   void update(GatewayRecord& gateway, const Update& update, Now now);
 

@@ -29,8 +29,12 @@ Claims::Verdict Claims::claim(Node& node, const coap::Peer& peer, const Now& now
     probes_.emplace(request.ticket, node.uid);
     core_.effects.request(std::move(request));
   };
-  probe(0, node.server(), {});
-  if (node.address.port() != node.server_port && !node.local.empty()) probe(1, node.address, node.local);
+  if (core_.only_at_source(node)) {
+    probe(0, node.address, node.local);
+  } else {
+    probe(0, node.server(), {});
+    if (node.address.port() != node.server_port && !node.local.empty()) probe(1, node.address, node.local);
+  }
   return Verdict::probing;
 }
 
@@ -62,23 +66,31 @@ bool Claims::responded(Ticket ticket, const Result<Response>& result, const Now&
   // A CoAP error is an answer too: somebody is at home.
   const bool alive = result || is_answer(result.error());
   if (!alive && (claim.probes[0] != 0 || claim.probes[1] != 0)) return true;
-  cancel(claim);
-  const coap::Peer claimant = claim.claimant;
-  claims_.erase(at);
   Node* node = core_.table.find(uid);
-  if (node == nullptr) return true;
-  if (!alive) {
-    policy_.move(*node, claimant, false, now);
+  if (node != nullptr && alive) {
+    policy_.seen(*node, now);
     return true;
   }
-  policy_.seen(*node, now);
-  ++core_.counters.uid_conflicts;
-  if (refusals_.size() < kMaxClaims * 4) refusals_[uid] = {claimant.address, now.mono + kRefusalTime};
-  auto message = fmt::format("{} says it is '{}', which still answers at {}: refused",
-                             claimant.address.host(), uid, node->address.host());
-  if (conflicts_.allow()) log::warn("{}", message);
-  core_.effects.item(wire::Notice{"uid_conflict", uid, std::move(message), now.wall});
+  const coap::Peer claimant = claim.claimant;
+  cancel(claim);
+  claims_.erase(at);
+  if (node != nullptr) policy_.move(*node, claimant, false, now);
   return true;
+}
+
+void Claims::contradicted(const Node& node, const Now& now) {
+  if (claims_.empty()) return;
+  const auto at = claims_.find(node.uid);
+  if (at == claims_.end()) return;
+  cancel(at->second);
+  const SocketAddress claimant = at->second.claimant.address;
+  claims_.erase(at);
+  ++core_.counters.uid_conflicts;
+  if (refusals_.size() < kMaxClaims * 4) refusals_[node.uid] = {claimant, now.mono + kRefusalTime};
+  auto message = fmt::format("{} says it is '{}', which still speaks at {}: refused", claimant.host(),
+                             node.uid, node.address.host());
+  if (conflicts_.allow()) log::warn("{}", message);
+  core_.effects.item(wire::Notice{"uid_conflict", node.uid, std::move(message), now.wall});
 }
 
 void Claims::drop(const std::string& uid) {

@@ -15,8 +15,8 @@ inline constexpr Duration kProbeTime = std::chrono::seconds(2);
 inline constexpr Duration kRefusalTime = std::chrono::seconds(10);  ///< no new probe for the same claimant
 inline constexpr std::size_t kMaxClaims = 1024;
 
-/// A known uid that speaks from a new address: the old address is asked; an answer refuses the newcomer,
-/// silence moves the node.
+/// A known uid that speaks from a new address: the old address is asked; an answer, or anything
+/// else that the node says from there, refuses the newcomer; silence moves the node.
 class Claims {
  public:
   Claims(Core& core, Policy& policy) : core_(core), policy_(policy) {}
@@ -27,6 +27,8 @@ class Claims {
   [[nodiscard]] bool waiting_at(const SocketAddress& address) const;
   /// True when the ticket was a probe's.
   bool responded(Ticket ticket, const Result<Response>& result, const Now& now);
+  /// The node has spoken from where it is: a claim to its uid is refused.
+  void contradicted(const Node& node, const Now& now);
   /// The uid's node has gone or moved otherwise: its claim is void.
   void drop(const std::string& uid);
   void tick(const Now& now);

@@ -28,9 +28,57 @@ bool matches(std::string_view value, std::string_view pattern) {
   return value == pattern;
 }
 
-/// The query of a lookup (RFC 9176 section 6.2): filters, and which page of the result.
+std::string_view path_of(std::string_view uri) {
+  const auto authority = uri.find("://");
+  if (authority == std::string_view::npos) return uri;
+  return uri.substr(std::min(uri.find('/', authority + 3), uri.size()));
+}
+
+/// Section 6.2: targets are compared as URIs; a path alone is one of whatever host.
+bool is_target(std::string_view target, std::string_view wanted) {
+  if (matches(target, wanted)) return true;
+  const bool by_path = wanted.starts_with('/') || target.starts_with('/');
+  return by_path && matches(path_of(target), path_of(wanted));
+}
+
+std::string resolved(const std::string& base, std::string_view reference) {
+  if (reference.find("://") != std::string_view::npos) return std::string(reference);
+  if (reference.starts_with("//")) return fmt::format("coap:{}", reference);
+  return fmt::format("{}{}{}", base, reference.starts_with('/') ? "" : "/", reference);
+}
+
+Link endpoint_link(const Registration& registration, const std::string& base) {
+  Link link{"/rd/" + registration.id, {{"ep", registration.endpoint}, {"base", base}, {"rt", "core.rd-ep"}}};
+  if (!registration.sector.empty()) link.attributes.emplace_back("d", registration.sector);
+  if (!registration.type.empty()) link.attributes.emplace_back("et", registration.type);
+  return link;
+}
+
+/// The registered links as lookups show them: target and anchor in full.
+std::vector<Link> resource_links(const Registration& registration, const std::string& base) {
+  auto links = parse_link_format(registration.links);
+  if (!links) return {};
+  for (auto& link : *links) {
+    link.target = resolved(base, link.target);
+    for (auto& [name, value] : link.attributes)
+      if (name == "anchor" && value) value = resolved(base, *value);
+    if (!link.has("anchor")) link.attributes.emplace_back("anchor", base);
+  }
+  return std::move(*links);
+}
+
+/// The query of a lookup (RFC 9176 section 6.2): criteria, and which page of the result.
 struct Lookup {
-  std::vector<std::pair<std::string_view, std::string_view>> filters;
+  struct Criterion {
+    std::string_view name, value;
+    [[nodiscard]] bool fits(const Link& link) const {
+      if (name == "href") return is_target(link.target, value);
+      if (const auto whole = link.value(name); whole && matches(*whole, value)) return true;
+      const auto words = link.values(name);
+      return std::any_of(words.begin(), words.end(), [&](const auto& word) { return matches(word, value); });
+    }
+  };
+  std::vector<Criterion> criteria;
   std::size_t page = 0;
   std::size_t count = kMaxLookupLinks;
 
@@ -44,21 +92,17 @@ struct Lookup {
         std::from_chars(value.data(), value.data() + value.size(), number);
         (name == "page" ? page : count) = std::min(number, kMaxLookupLinks);
       } else {
-        filters.emplace_back(name, value);
+        criteria.push_back({name, value});
       }
     }
   }
 
-  [[nodiscard]] bool wants(const Registration& registration, const Link& link) const {
-    return std::all_of(filters.begin(), filters.end(), [&](const auto& filter) {
-      const auto& [name, value] = filter;
-      if (name == "ep") return matches(registration.endpoint, value);
-      if (name == "d") return matches(registration.sector, value);
-      if (name == "et") return matches(registration.type, value);
-      if (name == "href") return matches(link.target, value);
-      const auto values = link.values(name);
-      return std::any_of(values.begin(), values.end(),
-                         [&](const auto& each) { return matches(each, filter.second); });
+  /// A criterion that an endpoint meets is met by its resources, and one that a resource meets by its
+  /// endpoint: `related` are those.
+  [[nodiscard]] bool wants(const Link& link, const std::vector<Link>& related) const {
+    return std::all_of(criteria.begin(), criteria.end(), [&](const Criterion& criterion) {
+      return criterion.fits(link) || std::any_of(related.begin(), related.end(),
+                                                 [&](const Link& other) { return criterion.fits(other); });
     });
   }
 };
@@ -104,7 +148,7 @@ Node* Directory::admit(const RegistrationQuery& query, const coap::Peer& peer, c
 }
 
 coap::ServerReply Directory::enroll(const std::vector<std::string_view>& query, std::string_view links,
-                                    const coap::Peer& peer, const Now& now) {
+                                    const coap::Peer& peer, const Now& now, bool simple) {
   auto parsed = parse_registration(query);
   if (parsed && parsed->endpoint.empty())
     parsed = make_error(Errc::usage, "ep: the endpoint's name is missing");
@@ -117,7 +161,9 @@ coap::ServerReply Directory::enroll(const std::vector<std::string_view>& query, 
   Node* node = admit(*parsed, peer, now, reply);
   if (node == nullptr) return reply;
   const bool is_new = !node->registration;
-  if (!policy_.account(is_new ? 0 : node->registration->links.size(), links.size())) {
+  // What the node's own list said before goes on until it is read again.
+  const bool keeps = simple && !is_new && node->registration->simple;
+  if (!keeps && !policy_.account(is_new ? 0 : node->registration->links.size(), links.size())) {
     core_.counters.drop(Drop::table_full);
     return refuse(coap::code(5, 3), "this gateway has all the links it can hold");
   }
@@ -130,13 +176,15 @@ coap::ServerReply Directory::enroll(const std::vector<std::string_view>& query, 
   registration.endpoint = parsed->endpoint;
   registration.sector = parsed->sector;
   registration.type = parsed->type;
-  const bool other_links = registration.links != links;
-  registration.links = links;
+  registration.base = parsed->base;
+  const bool other_links = !keeps && (registration.links != links || registration.simple != simple);
+  if (!keeps) registration.links = links;
+  registration.simple = simple;
   set_lifetime(*node, parsed->lifetime.value_or(kDefaultRegistration));
   const bool was_live = node->live;
   policy_.seen(*node, now);
   if (was_live && (is_new || other_links)) policy_.discovery_.start(*node);
-  core_.effects.changed();
+  core_.effects.changed(*node);
   reply.code = coap::code(2, 1);
   reply.location_path = {"rd", registration.id};
   return reply;
@@ -144,17 +192,26 @@ coap::ServerReply Directory::enroll(const std::vector<std::string_view>& query, 
 
 coap::ServerReply Directory::enroll_simple(const std::vector<std::string_view>& query, const coap::Peer& peer,
                                            const Now& now) {
-  // The registrant's links are read from its own /.well-known/core (RFC 9176 section 5.1): what a
-  // registration without links makes discovery do.
+  // The registrant's links are read from its own /.well-known/core (RFC 9176 section 5.1), by discovery.
   const bool has_base = std::any_of(query.begin(), query.end(),
                                     [](std::string_view item) { return item.starts_with("base="); });
   if (has_base) {
     core_.counters.drop(Drop::bad_registration);
     return refuse(coap::code(4, 0), "base: a simple registration is for the sender itself");
   }
-  auto reply = enroll(query, {}, peer, now);
+  auto reply = enroll(query, {}, peer, now, true);
   if (reply.code == coap::code(2, 1)) reply = refuse(coap::code(2, 4), {});
   return reply;
+}
+
+void Directory::listed(Node& node, std::string_view links) {
+  if (!node.registration || !node.registration->simple || node.registration->links == links) return;
+  if (!policy_.account(node.registration->links.size(), links.size())) {
+    core_.counters.drop(Drop::table_full);
+    return;
+  }
+  node.registration->links = links;
+  core_.effects.changed(node);
 }
 
 void Directory::set_lifetime(Node& node, Duration lifetime) {
@@ -189,7 +246,10 @@ coap::ServerReply Directory::renew(std::string_view id, const std::vector<std::s
     core_.counters.drop(Drop::bad_registration);
     return refuse(coap::code(4, 0), parsed ? "ep and d cannot be changed" : parsed.error().message);
   }
-  const SocketAddress there = parsed->base.value_or(peer.address);
+  // Section 5.3.1: a base that was given stays until another is.
+  auto& base = node->registration->base;
+  if (parsed->base) base = parsed->base;
+  const SocketAddress there = base.value_or(peer.address);
   const bool moves = !NodeTable::same_host(node->address, there);
   if (moves) {
     // The endpoint knows its registration's id, so it is the same one at a new address.
@@ -237,32 +297,24 @@ coap::ServerReply Directory::look_up(const std::vector<std::string_view>& query,
   const Lookup lookup(query);
   std::vector<Link> found;
   std::size_t skip = lookup.page * lookup.count;
-  const auto add = [&](const Registration& registration, Link link) {
-    if (!lookup.wants(registration, link) || found.size() >= lookup.count) return;
+  const auto add = [&](const Link& link, const std::vector<Link>& related) {
+    if (found.size() >= lookup.count || !lookup.wants(link, related)) return;
     if (skip > 0) {
       --skip;
     } else {
-      found.push_back(std::move(link));
+      found.push_back(link);
     }
   };
   for (const auto& [id, uid] : uids_) {
     const Node* node = core_.table.find(uid);
     if (node == nullptr || !node->registration || !node->live) continue;
-    const auto& registration = *node->registration;
     const std::string base = base_of(*node);
+    const Link endpoint = endpoint_link(*node->registration, base);
+    const auto resources = resource_links(*node->registration, base);
     if (endpoints) {
-      Link link{"/rd/" + id, {{"ep", registration.endpoint}, {"base", base}, {"rt", "core.rd-ep"}}};
-      if (!registration.sector.empty()) link.attributes.emplace_back("d", registration.sector);
-      if (!registration.type.empty()) link.attributes.emplace_back("et", registration.type);
-      add(registration, std::move(link));
-      continue;
-    }
-    auto links = parse_link_format(registration.links);
-    if (!links) continue;
-    for (auto& link : *links) {
-      if (link.target.starts_with('/')) link.target = base + link.target;
-      if (!link.has("anchor")) link.attributes.emplace_back("anchor", base);
-      add(registration, std::move(link));
+      add(endpoint, resources);
+    } else {
+      for (const auto& link : resources) add(link, {endpoint});
     }
   }
   coap::ServerReply reply;

@@ -22,13 +22,15 @@ class Directory {
   Directory(Core& core, Policy& policy) : core_(core), policy_(policy) {}
 
   coap::ServerReply enroll(const std::vector<std::string_view>& query, std::string_view links,
-                           const coap::Peer& peer, const Now& now);
+                           const coap::Peer& peer, const Now& now, bool simple = false);
   coap::ServerReply enroll_simple(const std::vector<std::string_view>& query, const coap::Peer& peer,
                                   const Now& now);
   coap::ServerReply renew(std::string_view id, const std::vector<std::string_view>& query,
                           const coap::Peer& peer, const Now& now);
   coap::ServerReply withdraw(std::string_view id, const Now& now);
   [[nodiscard]] coap::ServerReply look_up(const std::vector<std::string_view>& query, bool endpoints) const;
+  /// The node's own /.well-known/core was read: what a simple registration registers.
+  void listed(Node& node, std::string_view links);
   /// The node went out: its registration is over.
   void ended(Node& node);
   void restore(Node& node, Registration registration);

@@ -82,14 +82,14 @@ void Discovery::run(Node& node, Waiting waiting) {
   job.before = node.discovery;
   job.todo = std::move(waiting.resources);
   job.core_step = job.todo.empty();
-  if (waiting.whole && node.registration && !node.registration->links.empty()) {
+  if (waiting.whole && node.registration && !node.registration->simple && !node.registration->links.empty()) {
     if (auto links = parse_link_format(node.registration->links); links) {
       std::size_t skipped = 0;
       job.todo = own_resources(*links, skipped);
       job.core_step = false;
     }
   }
-  job.at_source = node.answers_at_source;
+  job.at_source = node.answers_at_source || core_.only_at_source(node);
   node.job = ticket;
   node.discovery = Node::Discovery::running;
   step(ticket, job, node);
@@ -215,6 +215,7 @@ void Discovery::core_answered(Ticket ticket, Job& job, Node& node, Result<Respon
     fail(ticket, node, "/.well-known/core: " + links.error().message, now);
     return;
   }
+  policy_.directory_.listed(node, result->payload);
   std::size_t skipped = 0;
   job.todo = own_resources(*links, skipped);
   core_.counters.dropped[static_cast<std::size_t>(Drop::bad_answer)] += skipped;

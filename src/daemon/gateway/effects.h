@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/client.h"
 #include "daemon/gateway/counters.h"
@@ -44,8 +46,8 @@ class Effects {
   virtual void cancel(Ticket ticket) = 0;
   /// The answer to an Ask.
   virtual void answer(wire::Answer answer) = 0;
-  /// Nodes came, went or moved: worth saving soon.
-  virtual void changed() = 0;
+  /// The node came, went or moved: worth saving soon.
+  virtual void changed(const Node& node) = 0;
 };
 
 /// What the parts of the policy share.
@@ -54,7 +56,17 @@ struct Core {
   Effects& effects;
   NodeCounters& counters;
   Ticket last_ticket = 0;
+  std::vector<SocketAddress> listening{};  ///< where this gateway itself is reached
   Ticket next_ticket() { return ++last_ticket; }
+  /// The node is on this gateway's own host, where its server's address is the gateway's: only the port that
+  /// it speaks from leads to it.
+  [[nodiscard]] bool only_at_source(const Node& node) const {
+    const SocketAddress server = node.server();
+    return std::any_of(listening.begin(), listening.end(), [&](const SocketAddress& own) {
+      if (!own.is_any()) return own == server;
+      return own.port() == server.port() && NodeTable::same_host(server, node.local);
+    });
+  }
 };
 
 }  // namespace aiot::gateway

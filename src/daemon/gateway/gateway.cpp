@@ -80,13 +80,16 @@ class CoapGateway final : public Gateway, private Effects {
       if (auto added = names_.add(node); !added) return added;
     if (options_.broker_url)
       if (auto made = make_uplink(); !made) return made;
-    if (!options_.state_dir.empty()) {
-      keeper_ = std::make_unique<Keeper>(loop_, policy_, options_.state_dir);
-      if (auto loaded = keeper_->load(); !loaded) return loaded;
-    }
     if (options_.coap) {
       source_ = std::make_unique<CoapSource>(loop_, policy_, sink_, std::move(*allow));
       if (auto bound = source_->listen(*options_.coap); !bound) return bound;
+      std::vector<SocketAddress> own;
+      for (const auto& [name, address] : source_->listeners()) own.push_back(address);
+      policy_.listening(std::move(own));
+    }
+    if (!options_.state_dir.empty()) {
+      keeper_ = std::make_unique<Keeper>(loop_, policy_, options_.state_dir);
+      if (auto loaded = keeper_->load(); !loaded) return loaded;
     }
     names_.start();
     if (uplink_) uplink_->start();
@@ -145,7 +148,8 @@ class CoapGateway final : public Gateway, private Effects {
         loop_, policy_.table(), UplinkOptions{std::move(*endpoint), options_.name, options_.site, token},
         Uplink::Callbacks{
             [this](const wire::Ask& ask) { policy_.ask(ask, now()); },
-            [this](const wire::Refused& refused) { policy_.refused(refused.uid, refused.reason, now()); }});
+            [this](const wire::Refused& refused) { policy_.refused(refused.uid, refused.reason, now()); },
+            [this](const wire::Freed& freed) { policy_.freed(freed.uid, now()); }});
     return {};
   }
 
@@ -171,8 +175,8 @@ class CoapGateway final : public Gateway, private Effects {
   void answer(wire::Answer answer) override {
     if (uplink_) uplink_->answer(answer);
   }
-  void changed() override {
-    if (keeper_) keeper_->changed();
+  void changed(const Node& node) override {
+    if (keeper_) keeper_->changed(node);
   }
 
   EventLoop& loop_;

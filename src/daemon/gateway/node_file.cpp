@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
+#include <utility>
 
 #include "core/base/text.h"
 #include "core/codec/value.h"
@@ -97,6 +99,8 @@ bool parse_node(const nlohmann::json& json, SavedNode& out) {
   out.address = *address;
   if (json.contains("server_port"))
     out.server_port = static_cast<std::uint16_t>(members.number("server_port"));
+  out.out = members.flag("out");
+  out.read = members.flag("read");
   out.first_seen = members.time("first_seen");
   out.last_seen = members.time("last_seen");
   if (const auto at = json.find("registration"); at != json.end()) {
@@ -108,6 +112,12 @@ bool parse_node(const nlohmann::json& json, SavedNode& out) {
     registration.sector = registered.text("d");
     registration.type = registered.text("et");
     registration.links = registered.text("links");
+    registration.simple = registered.flag("simple");
+    if (at->contains("base")) {
+      auto base = SocketAddress::parse(registered.text("base"));
+      if (!base) return false;
+      registration.base = *base;
+    }
     const std::chrono::seconds lifetime(registered.number("lt"));
     if (!registered.good || lifetime.count() <= 0 ||
         lifetime > std::chrono::duration_cast<std::chrono::seconds>(kMaxRegistration))
@@ -137,6 +147,8 @@ void append_node(std::string& out, const Node& node) {
   out += '"';
   append_member(out, "address", node.address.text());
   if (node.server_port != 5683) out += fmt::format(",\"server_port\":{}", node.server_port);
+  if (!node.live) out += ",\"out\":true";
+  if (node.discovery == Node::Discovery::done) out += ",\"read\":true";
   out += fmt::format(",\"first_seen\":{},\"last_seen\":{}", millis(node.first_seen),
                      millis(node.last_seen_wall));
   if (node.registration) {
@@ -148,6 +160,8 @@ void append_node(std::string& out, const Node& node) {
     append_member(out, "d", registration.sector);
     append_member(out, "et", registration.type);
     append_member(out, "links", registration.links);
+    if (registration.simple) out += ",\"simple\":true";
+    if (registration.base) append_member(out, "base", registration.base->text());
     out += '}';
   }
   out += ",\"resources\":[";
@@ -159,20 +173,24 @@ void append_node(std::string& out, const Node& node) {
   out += "]}\n";
 }
 
-Result<std::vector<SavedNode>> parse_node_file(std::string_view text) {
-  std::vector<SavedNode> out;
+Result<NodeFile> parse_node_file(std::string_view text) {
+  NodeFile out;
+  std::unordered_map<std::string, std::size_t> places;  // of the uids, once lines follow that replace others
   std::size_t line_number = 0;
   bool complete = false;
   const auto bad = [&](std::string_view what) {
     return make_error(Errc::internal, fmt::format("line {}: {}", line_number, what));
   };
   while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
+    const auto end = text.find('\n');
     const auto line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
     ++line_number;
+    if (end == std::string_view::npos && complete) {
+      out.cut = true;
+      break;
+    }
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.empty()) continue;
-    if (complete) return bad("text after the last line");
     auto json = parse_json(line);
     if (!json || !json->is_object()) return bad("not a JSON object");
     if (line_number == 1) {
@@ -180,11 +198,22 @@ Result<std::vector<SavedNode>> parse_node_file(std::string_view text) {
       if (Members{*json}.number("version") != kNodeFileVersion)
         return bad(fmt::format("version {} is not known here", Members{*json}.number("version")));
     } else if (json->contains("nodes")) {
-      if (Members{*json}.number("nodes") != static_cast<std::int64_t>(out.size()))
+      if (complete) return bad("a second end");
+      if (Members{*json}.number("nodes") != static_cast<std::int64_t>(out.nodes.size()))
         return bad("nodes are missing");
       complete = true;
-    } else if (!parse_node(*json, out.emplace_back())) {
-      return bad("not a node");
+      for (const auto& node : out.nodes) places.emplace(node.uid, places.size());
+    } else {
+      SavedNode node;
+      if (!parse_node(*json, node)) return bad("not a node");
+      const auto [at, is_new] =
+          complete ? places.emplace(node.uid, out.nodes.size()) : std::pair(places.end(), true);
+      if (complete) ++out.appended;
+      if (is_new) {
+        out.nodes.push_back(std::move(node));
+      } else {
+        out.nodes[at->second] = std::move(node);
+      }
     }
   }
   if (!complete) return bad("the end is missing");
@@ -207,25 +236,41 @@ Result<std::string> read_file(const std::string& path) {
   return out;
 }
 
+namespace {
+
+/// Writes, syncs and closes.
+Result<void> write_out(int fd, const std::string& path, std::string_view content) {
+  int error = 0;
+  while (!content.empty() && error == 0) {
+    const auto put = ::write(fd, content.data(), content.size());
+    if (put >= 0) {
+      content.remove_prefix(static_cast<std::size_t>(put));
+    } else if (errno != EINTR) {
+      error = errno;
+    }
+  }
+  if (error == 0 && ::fdatasync(fd) != 0) error = errno;
+  ::close(fd);
+  if (error != 0) return errno_error("cannot write " + path, error);
+  return {};
+}
+
+}  // namespace
+
+Result<void> append_file(const std::string& path, std::string_view content) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (fd < 0) return errno_error("cannot write " + path, errno);
+  return write_out(fd, path, content);
+}
+
 Result<void> replace_file(const std::string& path, std::string_view content) {
   const std::string beside = path + ".new";
   const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return errno_error("cannot write " + beside, errno);
-  while (!content.empty()) {
-    const auto put = ::write(fd, content.data(), content.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) {
-      const int error = errno;
-      ::close(fd);
-      ::unlink(beside.c_str());
-      return errno_error("cannot write " + beside, error);
-    }
-    content.remove_prefix(static_cast<std::size_t>(put));
+  if (auto written = write_out(fd, beside, content); !written) {
+    ::unlink(beside.c_str());
+    return written;
   }
-  const bool synced = ::fsync(fd) == 0;
-  const int error = errno;
-  ::close(fd);
-  if (!synced) return errno_error("cannot sync " + beside, error);
   if (::rename(beside.c_str(), path.c_str()) != 0) return errno_error("cannot replace " + path, errno);
   // The new name must survive a power cut as well.
   const auto slash = path.rfind('/');

@@ -40,7 +40,14 @@ Node* NodeTable::at_source(const SocketAddress& source) {
 
 Node* NodeTable::only_at(const SocketAddress& address) {
   const auto host = by_host_.find(address.with_port(0));
-  return host == by_host_.end() || host->second.size() != 1 ? nullptr : host->second.front();
+  if (host == by_host_.end()) return nullptr;
+  Node* only = host->second.size() == 1 ? host->second.front() : nullptr;
+  for (Node* node : host->second) {
+    if (!node->live) continue;
+    if (only != nullptr && only != node) return nullptr;
+    only = node;
+  }
+  return only;
 }
 
 std::size_t NodeTable::count_at(const SocketAddress& address) const {

@@ -47,7 +47,9 @@ struct Registration {
   std::string id;  ///< of its registration resource, /rd/ID
   std::string type, sector, endpoint;
   Duration lifetime{};
-  std::string links;  ///< the registered document, for lookups
+  std::string links;    ///< the registered document, for lookups
+  bool simple = false;  ///< `links` are what the node's own /.well-known/core says (section 5.1)
+  std::optional<SocketAddress> base;  ///< as it was given; without one the sender's address counts
 };
 
 struct Lane;
@@ -116,7 +118,7 @@ class NodeTable {
   /// The node a message from `source` belongs to: the one that last said alive from that address and port,
   /// else from that address.
   [[nodiscard]] Node* at_source(const SocketAddress& source);
-  /// The only node at that address, if it has exactly one.
+  /// The only live node at that address; without any live one there the only node; else null.
   [[nodiscard]] Node* only_at(const SocketAddress& address);
   [[nodiscard]] std::size_t count_at(const SocketAddress& address) const;
   /// A node of that uid stands at that address, whatever its port.

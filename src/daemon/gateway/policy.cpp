@@ -14,7 +14,8 @@ namespace aiot::gateway {
 namespace {
 
 constexpr std::size_t kMaxAlive = 1024;
-/// A node that the broker refused is offered again after so long: its other gateway may have lost it.
+/// A node that the broker refused is offered again after so long: its other gateway may have fallen silent
+/// on it, of which the broker tells nobody.
 constexpr Duration kOfferAgain = std::chrono::seconds(30);
 constexpr std::size_t kOutPerTick = 5000;
 
@@ -188,6 +189,10 @@ void Policy::refused(std::string_view uid, std::string_view reason, const Now& n
   node->refused_at = now.mono;
 }
 
+void Policy::freed(std::string_view uid, const Now& now) {
+  if (Node* node = table_.find(uid); node != nullptr && node->live) announce(*node, true, now);
+}
+
 void Policy::name(const std::string& id, const SocketAddress& address, const Now& now) {
   named_.add(make_uid(options_.site, "CoAP", id), address, now);
 }
@@ -202,9 +207,8 @@ void Policy::join(Node& node, const Now& now) {
   table_.revive(node);
   if (node.first_seen == WallTime{}) node.first_seen = now.wall;
   node.attempts = 0;
-  node.refused = false;
-  core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
-  core_.effects.changed();
+  announce(node, false, now);
+  core_.effects.changed(node);
   if (node.discovery != Node::Discovery::running) discovery_.start(node);
 }
 
@@ -214,18 +218,20 @@ void Policy::seen(Node& node, const Now& now) {
     return;
   }
   table_.touch(node, now);
-  if (node.refused && now.mono - node.refused_at >= kOfferAgain) resend(node, now);
+  if (node.refused && now.mono - node.refused_at >= kOfferAgain) announce(node, true, now);
   discovery_.sign_of_life(node, now);
+  claims_.contradicted(node, now);
 }
 
-void Policy::resend(Node& node, const Now& now) {
+void Policy::announce(Node& node, bool with_values, const Now& now) {
   node.refused = false;
   core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
+  if (!with_values) return;
   for (auto& resource : node.resources) core_.effects.update(node, resource);
 }
 
 void Policy::reset(Node& node, const Now& now) {
-  core_.effects.item(wire::NodeReset{node.uid, now.wall});
+  core_.effects.item(wire::NodeReset{node.uid, "CoAP", node.address.host(), now.wall});
   node.attempts = 0;
   discovery_.start(node);
 }
@@ -244,9 +250,12 @@ void Policy::move(Node& node, const coap::Peer& peer, bool was_reset, const Now&
   }
   if (moves_.allow()) log::info("node '{}' moved from {} to {}", node.uid, before, node.address.host());
   table_.touch(node, now);
-  core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
-  if (was_reset) core_.effects.item(wire::NodeReset{node.uid, now.wall});
-  core_.effects.changed();
+  core_.effects.changed(node);
+  if (was_reset) {
+    reset(node, now);
+    return;
+  }
+  announce(node, node.refused, now);
   node.attempts = 0;
   discovery_.start(node);
 }
@@ -256,10 +265,10 @@ void Policy::take_out(Node& node, const Now& now) {
   discovery_.stop(node);
   if (node.registration) directory_.ended(node);
   core_.effects.item(wire::NodeOut{node.uid, now.wall});
-  core_.effects.changed();
   for (const auto& resource : node.resources) account(resource.bytes.size(), 0);
   std::vector<Resource>().swap(node.resources);
-  table_.retire(node);  // last: it may forget nodes
+  table_.retire(node);  // it may forget nodes, though not this one
+  core_.effects.changed(node);
 }
 
 bool Policy::set_value(Node& node, std::string_view resource, std::string_view bytes,
@@ -312,7 +321,7 @@ void Policy::restore(SavedNode saved, const Now& now) {
   node->last_seen = now.mono - silent;
   node->last_seen_wall = std::min(saved.last_seen, now.wall);
   if (saved.registration) directory_.restore(*node, std::move(*saved.registration));
-  if (silent >= NodeTable::lifetime(*node)) {
+  if (saved.out || silent >= NodeTable::lifetime(*node)) {
     if (node->registration) directory_.ended(*node);
     return;
   }
@@ -322,7 +331,9 @@ void Policy::restore(SavedNode saved, const Now& now) {
   if (account(0, bytes)) node->resources = std::move(saved.resources);
   const bool followed = std::any_of(node->resources.begin(), node->resources.end(),
                                     [](const Resource& resource) { return resource.observed; });
-  node->discovery = Node::Discovery::done;
+  // What was not read to its end is read at the node's next message.
+  node->discovery = saved.read ? Node::Discovery::done : Node::Discovery::failed;
+  node->retry_after = now.mono;
   if (followed) discovery_.start(*node);
 }
 

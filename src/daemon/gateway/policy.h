@@ -33,6 +33,8 @@ struct SavedNode {
   std::string uid;
   SocketAddress address;
   std::uint16_t server_port = 5683;
+  bool read = false;  ///< what it has is known
+  bool out = false;   ///< it had been silent or withdrawn: only a message of its own brings it back
   WallTime first_seen{};
   WallTime last_seen{};
   std::vector<Resource> resources;
@@ -58,6 +60,9 @@ class Policy {
   /// RFC 9176 section 6: what is registered, as links; `endpoints` lists the registrations themselves.
   [[nodiscard]] coap::ServerReply look_up(const std::vector<std::string_view>& query, bool endpoints) const;
 
+  /// Where the gateway is bound: nodes on its own host are not looked for there.
+  void listening(std::vector<SocketAddress> bound) { core_.listening = std::move(bound); }
+
   // Results of what Effects were asked for.
   void responded(Ticket ticket, Result<Response> result, const Now& now);
   void notified(Ticket ticket, const Response& response, const Now& now);
@@ -65,6 +70,8 @@ class Policy {
   // The broker.
   void ask(const wire::Ask& ask, const Now& now);
   void refused(std::string_view uid, std::string_view reason, const Now& now);
+  /// The gateway that had the node has let it go.
+  void freed(std::string_view uid, const Now& now);
 
   /// A node to be asked by the gateway (--node), at `address` once its name is resolved.
   void name(const std::string& id, const SocketAddress& address, const Now& now);
@@ -102,7 +109,8 @@ class Policy {
   /// Stores a value and tells the broker; false when a bound forbids it.
   bool set_value(Node& node, std::string_view resource, std::string_view bytes,
                  std::optional<std::uint16_t> content_format, const Now& now);
-  void resend(Node& node, const Now& now);
+  /// Tells the broker of the node, with the values that it does not have when it had refused the node.
+  void announce(Node& node, bool with_values, const Now& now);
   /// Counts bytes kept that were `before` and are `after`; false, and nothing counted, beyond the bound.
   bool account(std::size_t before, std::size_t after);
 

@@ -60,8 +60,10 @@ void Requests::ask(const wire::Ask& ask, const Now& now) {
   auto& pending = pending_[ticket];
   pending.ask = ask;
   pending.asked = now.mono;
-  pending.at_source = node->answers_at_source;
-  pending.may_try_other = node->address.port() != node->server_port && !node->local.empty();
+  const bool only_at_source = core_.only_at_source(*node);
+  pending.at_source = node->answers_at_source || only_at_source;
+  pending.may_try_other =
+      !only_at_source && node->address.port() != node->server_port && !node->local.empty();
   ++node->pending_writes;
   // A request that is not idempotent gets one attempt that may arrive; see try_other.
   const bool leave_time = pending.may_try_other && is_idempotent(ask.method);

@@ -98,6 +98,8 @@ void Uplink::received(std::string_view text) {
     if (!connected_) welcomed(*welcome);
   } else if (auto* refused = std::get_if<wire::Refused>(&*message)) {
     callbacks_.refused(*refused);
+  } else if (auto* freed = std::get_if<wire::Freed>(&*message)) {
+    callbacks_.freed(*freed);
   } else if (auto* failure = std::get_if<wire::Failure>(&*message)) {
     log::error("broker: {}: {}", failure->code, failure->message);
     displaced_ = failure->code == "name_conflict";

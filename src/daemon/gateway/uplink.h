@@ -24,6 +24,7 @@ class Uplink {
   struct Callbacks {
     UniqueFunction<void(const wire::Ask&)> ask;
     UniqueFunction<void(const wire::Refused&)> refused;
+    UniqueFunction<void(const wire::Freed&)> freed;
   };
   Uplink(EventLoop& loop, NodeTable& table, UplinkOptions options, Callbacks callbacks);
   ~Uplink();

@@ -242,6 +242,19 @@ bool read_refused(JsonReader& reader, Message& out) {
   return whole;
 }
 
+bool read_freed(JsonReader& reader, Message& out) {
+  Freed freed;
+  const bool whole = read_whole(reader, [&](std::string_view name) {
+    if (name == "node") {
+      reader.read_string(freed.uid, kMaxUid);
+    } else {
+      reader.skip();
+    }
+  });
+  out = std::move(freed);
+  return whole;
+}
+
 bool read_failure(JsonReader& reader, Message& out) {
   Failure failure;
   const bool whole = read_pair(reader, "code", failure.code, "message", failure.message);
@@ -270,6 +283,7 @@ bool read_message(JsonReader& reader, const std::string& type, std::size_t size,
   if (type == "hello") return read_hello(reader, out);
   if (type == "welcome") return read_welcome(reader, out);
   if (type == "refused") return read_refused(reader, out);
+  if (type == "free") return read_freed(reader, out);
   if (type == "failure") return read_failure(reader, out);
   unknown = true;
   return reader.fail("a message of an unknown type");

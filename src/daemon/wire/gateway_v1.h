@@ -60,8 +60,9 @@ struct NodeOut {
   std::string uid;
   WallTime time{};
 };
+/// It restarted, maybe at another address; without a protocol it is where it was.
 struct NodeReset {
-  std::string uid;
+  std::string uid, protocol, address;
   WallTime time{};
 };
 /// Something an operator should know: "uid_conflict", "name_conflict", "refused_input" ...
@@ -107,12 +108,17 @@ struct Refused {
   std::string uid, reason;
 };
 
+/// Broker to gateway: a node that was refused to it has lost its owner.
+struct Freed {
+  std::string uid;
+};
+
 /// Either way, before closing with 1008.
 struct Failure {
   std::string code, message;
 };
 
-using Message = std::variant<Hello, Welcome, Sync, Batch, Ack, Ask, Answer, Refused, Failure>;
+using Message = std::variant<Hello, Welcome, Sync, Batch, Ack, Ask, Answer, Refused, Freed, Failure>;
 
 /// Errc::rejected with what was wrong and where; bounds of model/update.h and kMaxBatchItems hold. Unknown
 /// members are ignored; an unknown type is Errc::usage, and the caller ignores the message to stay

@@ -35,7 +35,12 @@ void append_item(JsonWriter& json, const Item& item) {
       json.string("address", joined.address);
     }
     void operator()(const NodeOut& out) const { event("out", out.uid, out.time); }
-    void operator()(const NodeReset& reset) const { event("reset", reset.uid, reset.time); }
+    void operator()(const NodeReset& reset) const {
+      event("reset", reset.uid, reset.time);
+      if (reset.protocol.empty()) return;
+      json.string("protocol", reset.protocol);
+      json.string("address", reset.address);
+    }
     void operator()(const Notice& notice) const {
       event("notice", notice.uid, notice.time);
       json.string("kind", notice.type);
@@ -131,6 +136,10 @@ struct Formatter {
     json.string("type", "refused");
     json.string("node", refused.uid);
     json.string("reason", refused.reason);
+  }
+  void operator()(const Freed& freed) const {
+    json.string("type", "free");
+    json.string("node", freed.uid);
   }
   void operator()(const Failure& failure) const {
     json.string("type", "failure");

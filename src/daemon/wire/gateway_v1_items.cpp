@@ -122,7 +122,7 @@ bool read_item(JsonReader& reader, ItemFields& fields, std::vector<Item>& items)
   } else if (fields.event == "out") {
     items.emplace_back(NodeOut{fields.node, fields.time});
   } else if (fields.event == "reset") {
-    items.emplace_back(NodeReset{fields.node, fields.time});
+    items.emplace_back(NodeReset{fields.node, fields.protocol, fields.address, fields.time});
   } else {
     items.emplace_back(Notice{"unknown_event", fields.node, fields.event, fields.time});
   }

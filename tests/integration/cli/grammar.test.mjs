@@ -72,6 +72,15 @@ test('bad URIs, schemes and values are refused with a sentence', async () => {
   await refused(['completion', 'tcsh'], /bash, zsh, fish/)
 })
 
+test('a gateway refuses times and names that cannot be', async () => {
+  await refused(['serve-gateway', '--max-time', '0'], /--max-time: .*out/)
+  await refused(['serve-gateway', '--max-time-for', 'door-*=0s'], /--max-time-for: .*out/)
+  for (const name of ['', 'x'.repeat(129), 'two\nlines', 'bell\x07']) {
+    await refused(['serve-gateway', '--name', name], /--name '.*1 to 128 bytes/)
+    await refused(['serve-gateway', '--site', name], /--site '.*1 to 128 bytes/)
+  }
+})
+
 test('daemons refuse listeners that do not exist, and take off', async () => {
   await refused(['serve-gateway', '--mqtt', 'mqtt://127.0.0.1:1883'], /--mqtt is not in this version/)
   await refused(['serve-gateway', '--mqttsn', '[::]:1885'], /--mqttsn/)

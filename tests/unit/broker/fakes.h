@@ -40,6 +40,7 @@ struct FakeLink final : GatewayLink {
   std::vector<wire::Ask> asked;
   std::vector<std::string> sources;
   std::vector<std::string> refused;
+  std::vector<std::string> free;
 
   [[nodiscard]] bool answers() const override { return native; }
   bool ask(const wire::Ask& ask, std::string_view source) override {
@@ -49,6 +50,7 @@ struct FakeLink final : GatewayLink {
     return true;
   }
   void refuse(std::string_view uid, std::string_view) override { refused.emplace_back(uid); }
+  void freed(std::string_view uid) override { free.emplace_back(uid); }
   void replaced() override { was_replaced = true; }
   [[nodiscard]] std::size_t queued_bytes() const override { return 0; }
 };

@@ -70,8 +70,12 @@ TEST_CASE("a reset tells reset, address and protocol again") {
   auto& a = w.connect("a", w.link_a);
   w.apply(a, {w.joined("n")});
   w.hub.take();
-  w.apply(a, {wire::NodeReset{"n", {}}});
+  w.apply(a, {wire::NodeReset{"n", {}, {}, {}}});
   CHECK(w.hub.take() == Heard{"restarted n", "n at 192.0.2.1", "n speaks CoAP"});
+  w.apply(a, {wire::NodeReset{"n", "CoAP", "192.0.2.2", {}}});
+  CHECK(w.hub.take() == Heard{"restarted n", "n at 192.0.2.2", "n speaks CoAP"});
+  w.apply(a, {wire::NodeReset{"new", "CoAP", "192.0.2.3", {}}});
+  CHECK(w.hub.take() == Heard{"joined new", "new at 192.0.2.3", "new speaks CoAP"});
 }
 
 TEST_CASE("a gateway that disappears makes its nodes stale, and only its own") {
@@ -133,7 +137,8 @@ TEST_CASE("a node is refused to a newcomer while its owner hears it") {
   auto& b = w.connect("b", w.link_b);
   w.apply(a, {w.joined("n"), update("n", "led", "a")});
   w.pass(60s);
-  w.apply(b, {w.joined("n"), update("n", "led", "b"), wire::NodeOut{"n", {}}, wire::NodeReset{"n", {}}});
+  w.apply(b,
+          {w.joined("n"), update("n", "led", "b"), wire::NodeOut{"n", {}}, wire::NodeReset{"n", {}, {}, {}}});
   CHECK(w.link_b.refused == Heard{"n", "n", "n"});
   CHECK(w.dropped(Drop::not_owner) == 1);
   CHECK(w.table.find("n")->owner == &a);
@@ -157,14 +162,40 @@ TEST_CASE("a node goes over when its owner is gone, has sent out, or was silent 
   CHECK(b.nodes == 1);
 }
 
-TEST_CASE("silence hands nothing over between sites") {
+TEST_CASE("gateways of the site are told when a node has lost its owner") {
+  World w;
+  auto& a = w.connect("a", w.link_a);
+  SECTION("of its site") {
+    w.connect("b", w.link_b);
+    w.apply(a, {w.joined("n"), w.joined("m")});
+    w.apply(a, {wire::NodeOut{"n", {}}, wire::NodeOut{"n", {}}});
+    CHECK(w.link_b.free == Heard{"n"});
+    SECTION("by a sync without it") { w.routing.sync(a, {{}, true}, true, w.now); }
+    SECTION("by its gateway's going") { w.routing.disconnected(a, w.link_a); }
+    CHECK(w.link_b.free == Heard{"n", "m"});
+  }
+  SECTION("and no others") {
+    w.connect("b", w.link_b, "elsewhere");
+    w.apply(a, {w.joined("n"), wire::NodeOut{"n", {}}});
+    CHECK(w.link_b.free.empty());
+  }
+  CHECK(w.link_a.free.empty());
+}
+
+TEST_CASE("nothing is handed over between sites until the node is forgotten") {
   World w;
   auto& a = w.connect("a", w.link_a, "one");
   auto& b = w.connect("b", w.link_b, "two");
   w.apply(a, {w.joined("n")});
-  w.pass(10min);
+  SECTION("silent") { w.pass(10min); }
+  SECTION("sent out") { w.apply(a, {wire::NodeOut{"n", {}}}); }
+  SECTION("disconnected") { w.routing.disconnected(a, w.link_a); }
   w.apply(b, {w.joined("n")});
   CHECK(w.table.find("n")->owner == &a);
+  CHECK(w.link_b.refused == Heard{"n"});
+  CHECK(w.routing.forget("n"));
+  w.apply(b, {w.joined("n")});
+  CHECK(w.table.find("n")->owner == &b);
 }
 
 TEST_CASE("answers to the broker's question tell clients only what they lack") {

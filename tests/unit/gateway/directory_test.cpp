@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "core/codec/link_format.h"
 #include "gateway/policy_fixture.h"
 
 using namespace aiot;
@@ -77,12 +79,70 @@ TEST_CASE("A registration makes a node whose resources are read where it registe
   }
 }
 
+TEST_CASE("A lookup's criteria are met by a link, by its endpoint or by any of the endpoint's links") {
+  Played played;
+  const auto enroll = [&](const Query& query, std::string_view links, const std::string& from) {
+    return played.policy.enroll(query, links, Played::peer(from), played.now).location_path.at(1);
+  };
+  const auto one =
+      enroll({"ep=one", "et=lamp room", "d=east"},
+             "</t>;rt=\"temp core.s\";if=sensor,<led>;rt=light;anchor=\"/room\"", "192.0.2.1:5683");
+  enroll({"ep=two"}, "</t>;rt=temp", "192.0.2.2:5683");
+  const auto found = [&](const Query& query, bool endpoints) {
+    auto links = parse_link_format(played.policy.look_up(query, endpoints).payload);
+    REQUIRE(links);
+    std::vector<std::string> out;
+    for (const auto& link : *links) out.push_back(link.target);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  const std::string t1 = "coap://192.0.2.1/t", led1 = "coap://192.0.2.1/led", t2 = "coap://192.0.2.2/t";
+  const std::string rd1 = "/rd/" + one, by_rd = "href=" + rd1, by_uri = "href=coap://192.0.2.99" + rd1;
+
+  CHECK(found({"rt=light"}, true) == Log{rd1});
+  CHECK(found({"rt=temp"}, true).size() == 2);
+  CHECK(found({"rt=light", "if=sensor"}, true) == Log{rd1});
+  CHECK(found({"rt=light", "if=nothing"}, true).empty());
+  CHECK(found({"et=lamp*"}, false) == Log{led1, t1});
+  CHECK(found({"et=lamp room", "rt=temp"}, false) == Log{t1});
+  CHECK(found({"d=east"}, true) == Log{rd1});
+  CHECK(found({"ep=two"}, false) == Log{t2});
+
+  CHECK(found({"href=coap://192.0.2.1/led"}, false) == Log{led1});
+  CHECK(found({"href=/led"}, false) == Log{led1});
+  CHECK(found({"href=/t"}, false) == Log{t1, t2});
+  CHECK(found({"href=/le*"}, true) == Log{rd1});
+  CHECK(found({by_rd}, true) == Log{rd1});
+  CHECK(found({by_uri}, true) == Log{rd1});
+  CHECK(found({by_rd}, false) == Log{led1, t1});
+  CHECK(found({"href=coap://192.0.2.9/led"}, false).empty());
+  CHECK(found({"anchor=coap://192.0.2.1/room"}, false) == Log{led1});
+}
+
 TEST_CASE("A base says where the node is") {
   Played played;
   const auto reply = played.policy.enroll(Query{"ep=n", "base=coap://[2001:db8::7]:5690"}, "</t>",
                                           Played::peer("192.0.2.1:1"), played.now);
   CHECK(reply.code == coap::code(2, 1));
   CHECK(played.answer("1") == "[2001:db8::7]:5690/t");
+  played.happened();
+  const std::string id = reply.location_path.at(1);
+
+  SECTION("an update without one leaves it") {
+    CHECK(played.policy.renew(id, Query{"lt=600"}, Played::peer("192.0.2.1:2"), played.now).code ==
+          coap::code(2, 4));
+    CHECK(played.happened().empty());
+    CHECK(played.policy.table().find("n")->server().text() == "[2001:db8::7]:5690");
+    CHECK(played.policy.look_up(Query{}, true).payload.find("base=\"coap://[2001:db8::7]:5690\"") !=
+          std::string::npos);
+  }
+  SECTION("an update with one replaces it for good") {
+    played.policy.renew(id, Query{"base=coap://[2001:db8::8]"}, Played::peer("192.0.2.1:2"), played.now);
+    CHECK(played.happened() == Log{"joined n 2001:db8::8"});
+    played.policy.renew(id, Query{}, Played::peer("192.0.2.1:2"), played.now);
+    CHECK(played.happened().empty());
+    CHECK(played.policy.table().find("n")->server().text() == "[2001:db8::8]:5683");
+  }
 }
 
 TEST_CASE("A sector is part of the uid, so that one name in two sectors is two nodes") {
@@ -98,6 +158,15 @@ TEST_CASE("Simple registration reads the links from the node") {
   CHECK(played.policy.enroll_simple(Query{"ep=n"}, peer, played.now).code == coap::code(2, 4));
   CHECK(played.answer("</t>") == "192.0.2.1:61616/.well-known/core");
   CHECK(played.answer("1") == "192.0.2.1:61616/t");
+  const auto links = [&] { return played.policy.look_up(Query{}, false).payload; };
+  CHECK(links() == "<coap://192.0.2.1:61616/t>;anchor=\"coap://192.0.2.1:61616\"");
+  CHECK(played.policy.enroll_simple(Query{"ep=n"}, peer, played.now).code == coap::code(2, 4));
+  CHECK(links().find("/t>") != std::string::npos);
+  CHECK(played.effects.requests.empty());
+  played.alive("reset:n", "192.0.2.1:61616");
+  CHECK(played.answer("</u>") == "192.0.2.1:61616/.well-known/core");
+  CHECK(links().find("/u>") != std::string::npos);
+  CHECK(played.answer("1") == "192.0.2.1:61616/u");
   CHECK(played.policy.enroll_simple(Query{}, peer, played.now).code == coap::code(4, 0));
   CHECK(played.policy.enroll_simple(Query{"ep=n", "base=coap://1.2.3.4"}, peer, played.now).code ==
         coap::code(4, 0));
@@ -158,7 +227,7 @@ TEST_CASE("After a restart a node's posts count at once, and registrations go on
   SavedNode registered = saved;
   registered.uid = "rd";
   registered.address = *SocketAddress::parse("192.0.2.3:40000");
-  registered.registration = Registration{"0badcafe", "", "", "rd", 1h, "</t>"};
+  registered.registration = Registration{"0badcafe", "", "", "rd", 1h, "</t>", false, std::nullopt};
   for (auto* node : {&saved, &old, &registered}) played.policy.restore(*node, played.now);
 
   CHECK(played.happened().empty());

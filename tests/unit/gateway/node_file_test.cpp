@@ -12,25 +12,13 @@
 #include "daemon/gateway/keeper.h"
 #include "daemon/gateway/node_client.h"
 #include "gateway/policy_fixture.h"
+#include "support/temporary_folder.h"
 
 using namespace aiot;
 using namespace aiot::gateway;
 using namespace std::chrono_literals;
 
 namespace {
-
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/aiot-keeper-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~Folder() {
-    for (const auto* file : {"/nodes.jsonl", "/nodes.jsonl.damaged", "/nodes.jsonl.new"})
-      ::unlink((path + file).c_str());
-    ::rmdir(path.c_str());
-  }
-  std::string path;
-};
 
 std::string whole_file(const std::vector<const Node*>& nodes) {
   auto text = node_file_head();
@@ -49,8 +37,8 @@ TEST_CASE("A node survives being written and read") {
   const Node& node = *played.policy.table().find("n \"1\"@east");
   auto read = parse_node_file(whole_file({&node}));
   REQUIRE(read);
-  REQUIRE(read->size() == 1);
-  const auto& saved = read->front();
+  REQUIRE(read->nodes.size() == 1);
+  const auto& saved = read->nodes.front();
   CHECK(saved.uid == node.uid);
   CHECK(saved.address == node.address);
   CHECK(saved.server_port == 40001);
@@ -63,6 +51,30 @@ TEST_CASE("A node survives being written and read") {
   CHECK(saved.registration->id == node.registration->id);
   CHECK(saved.registration->links == "</a>;title=\"x,y\"");
   CHECK(saved.registration->lifetime == 300s);
+  CHECK_FALSE(saved.registration->simple);
+  CHECK_FALSE(saved.registration->base);
+  played.policy.enroll({"ep=m", "base=coap://[fd00::8]:5690"}, "</a>", peer, played.now);
+  read = parse_node_file(whole_file({played.policy.table().find("m")}));
+  REQUIRE(read);
+  CHECK(read->nodes.at(0).registration->base->text() == "[fd00::8]:5690");
+}
+
+TEST_CASE("A node that was out is out after a restart, until it speaks") {
+  Played played;
+  const auto peer = Played::peer("192.0.2.1:61616");
+  const auto reply = played.policy.enroll({"ep=n", "lt=300"}, "</a>", peer, played.now);
+  played.policy.withdraw(reply.location_path.at(1), played.now);
+  auto read = parse_node_file(whole_file({played.policy.table().find("n")}));
+  REQUIRE(read);
+  CHECK(read->nodes.at(0).out);
+
+  Played next;
+  next.policy.restore(read->nodes.at(0), next.now);
+  REQUIRE(next.policy.table().find("n") != nullptr);
+  CHECK_FALSE(next.policy.table().find("n")->live);
+  CHECK(next.effects.requests.empty());
+  next.post("a:1", "192.0.2.1:61616");
+  CHECK(next.happened() == Log{"joined n 192.0.2.1", "update n a=1"});
 }
 
 TEST_CASE("A file that is damaged, cut or of another version is told apart, with its line") {
@@ -76,7 +88,9 @@ TEST_CASE("A file that is damaged, cut or of another version is told apart, with
   };
   CHECK(message(good.substr(0, good.size() / 2)).find("line 2") != std::string::npos);
   CHECK(message(good.substr(0, good.rfind("{\"nodes\""))).find("the end is missing") != std::string::npos);
-  CHECK(message(good + "more").find("after the last line") != std::string::npos);
+  CHECK(message(good + "more\n").find("line 4") != std::string::npos);
+  CHECK(message(good + "{}\n").find("line 4") != std::string::npos);
+  CHECK(message(good + node_file_tail(1)).find("a second end") != std::string::npos);
   CHECK(message("{\"aiot\":\"gateway nodes\",\"version\":2}\n{\"nodes\":0}\n").find("version 2") !=
         std::string::npos);
   CHECK(message("").find("the end is missing") != std::string::npos);
@@ -92,14 +106,14 @@ TEST_CASE("A file that is damaged, cut or of another version is told apart, with
 }
 
 TEST_CASE("The keeper writes soon after a change, and the next run knows the nodes") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   {
     FakeLoop loop;
     Played played;
     Keeper keeper(loop, played.policy, folder.path);
     REQUIRE(keeper.load());
     played.joined("n1", "192.0.2.1:40000");
-    keeper.changed();
+    keeper.changed(*played.policy.table().find("n1"));
     loop.advance(3s);
     loop.run_posted();
     auto text = read_file(folder.path + "/nodes.jsonl");
@@ -122,8 +136,100 @@ TEST_CASE("The keeper writes soon after a change, and the next run knows the nod
   CHECK(node->find("led")->bytes == "7");
 }
 
+TEST_CASE("Lines behind the table are new nodes or replace its own, and a cut last one is left away") {
+  Played played;
+  played.joined("n1", "192.0.2.1:5683");
+  played.joined("n2", "192.0.2.2:5683");
+  auto text = whole_file({played.policy.table().find("n1")});
+  played.alive("reset:n1", "192.0.2.9:5683");
+  append_node(text, *played.policy.table().find("n1"));
+  append_node(text, *played.policy.table().find("n2"));
+  for (const auto& [end, cut] : {std::pair("", false), std::pair("{\"uid\":\"n", true)}) {
+    auto read = parse_node_file(text + end);
+    REQUIRE(read);
+    REQUIRE(read->nodes.size() == 2);
+    CHECK(read->nodes[0].address.text() == "192.0.2.9:5683");
+    CHECK_FALSE(read->nodes[0].read);
+    CHECK(read->nodes[1].uid == "n2");
+    CHECK(read->nodes[1].read);
+    CHECK(read->appended == 2);
+    CHECK(read->cut == cut);
+  }
+}
+
+TEST_CASE(
+    "A node is appended within a moment, thousands cost as many lines, and the whole is written seldom") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path + "/nodes.jsonl";
+  FakeLoop loop;
+  Played played;
+  Keeper keeper(loop, played.policy, folder.path);
+  REQUIRE(keeper.load());
+  const auto join = [&](int i) {
+    const auto uid = "n" + std::to_string(i);
+    played.alive("alive:" + uid,
+                 "10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + ":5683");
+    keeper.changed(*played.policy.table().find(uid));
+  };
+  join(0);
+  loop.advance(60ms);
+  CHECK(parse_node_file(*read_file(path))->nodes.size() == 1);
+  for (int i = 1; i < 5000; ++i) {
+    join(i);
+    if (i % 100 == 0) loop.advance(10ms);
+  }
+  loop.advance(60ms);
+  for (int i = 0; i < 20; ++i) loop.run_posted();
+  auto file = parse_node_file(*read_file(path));
+  REQUIRE(file);
+  CHECK(file->nodes.size() == 5000);
+  CHECK(file->appended == 4999);
+  loop.advance(61s);
+  file = parse_node_file(*read_file(path));
+  REQUIRE(file);
+  CHECK(file->nodes.size() == 5000);
+  CHECK(file->appended == 0);
+}
+
+TEST_CASE("A file that was cut is not appended to, and one that has gone is written anew") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path + "/nodes.jsonl";
+  Played before;
+  before.joined("n1", "192.0.2.1:5683");
+  REQUIRE(replace_file(path, whole_file({before.policy.table().find("n1")}) + "{\"uid\":\"cu"));
+  FakeLoop loop;
+  Played played;
+  loop.set_wall(played.now.wall);
+  Keeper keeper(loop, played.policy, folder.path);
+  REQUIRE(keeper.load());
+  const auto saved_with = [&](const std::string& uid, const std::string& from) {
+    played.joined(uid, from);
+    keeper.changed(*played.policy.table().find(uid));
+    loop.advance(200ms);
+    auto file = parse_node_file(*read_file(path));
+    REQUIRE(file);
+    CHECK_FALSE(file->cut);
+    return file->nodes.size();
+  };
+  CHECK(saved_with("n2", "192.0.2.2:5683") == 2);
+  ::unlink(path.c_str());
+  CHECK(saved_with("n3", "192.0.2.3:5683") == 3);
+}
+
+TEST_CASE("A folder that another gateway uses is refused by name") {
+  const test::TemporaryFolder folder;
+  FakeLoop loop;
+  Played played;
+  Keeper first(loop, played.policy, folder.path), second(loop, played.policy, folder.path);
+  REQUIRE(first.load());
+  const auto result = second.load();
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code == Errc::internal);
+  CHECK(result.error().message.find(folder.path) != std::string::npos);
+}
+
 TEST_CASE("A damaged node table is set aside and the gateway starts all the same") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   REQUIRE(replace_file(folder.path + "/nodes.jsonl", "garbage\n"));
   FakeLoop loop;
   Played played;

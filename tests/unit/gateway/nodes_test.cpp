@@ -41,7 +41,7 @@ TEST_CASE("A reset of a known node says so and reads it again") {
   CHECK(played.alive("reset:n1", "192.0.2.1:5683").payload == "Received 'reset:n1'");
   CHECK(played.answer("</led>") == "192.0.2.1:5683/.well-known/core");
   played.answer("1");
-  CHECK(played.happened() == Log{"reset n1", "update n1 led=1"});
+  CHECK(played.happened() == Log{"reset n1 192.0.2.1", "update n1 led=1"});
 }
 
 TEST_CASE("A reset of an unknown node is its joining") {
@@ -147,9 +147,26 @@ TEST_CASE("An alive without a usable uid is a sign of life of the address's only
   played.advance(80s);
   CHECK(played.policy.table().find("n1")->live);
   CHECK(played.alive("reset", at).code == coap::code(2, 4));
-  CHECK(played.happened() == Log{"reset n1"});
+  CHECK(played.happened() == Log{"reset n1 192.0.2.1"});
 
   played.joined("n2", at);
+  CHECK(played.alive("alive", at).code == coap::code(4, 0));
+}
+
+TEST_CASE("An alive without a usable uid is of the only live node, whatever else has been there") {
+  Played played({.max_time = 100s});
+  const std::string at = "192.0.2.1:5683";
+  played.joined("old", at);
+  played.advance(60s);
+  played.joined("n1", at);
+  played.advance(60s);
+  CHECK(played.happened() == Log{"out old"});
+  CHECK(played.alive("alive", at).code == coap::code(2, 4));
+  played.advance(60s);
+  CHECK(played.policy.table().find("n1")->live);
+  CHECK_FALSE(played.policy.table().find("old")->live);
+  played.advance(60s);
+  CHECK(played.happened() == Log{"out n1"});
   CHECK(played.alive("alive", at).code == coap::code(4, 0));
 }
 

@@ -19,7 +19,8 @@ class RecordedEffects final : public Effects {
     if (auto* joined = std::get_if<wire::NodeJoined>(&item))
       log.push_back("joined " + joined->uid + " " + joined->address);
     if (auto* out = std::get_if<wire::NodeOut>(&item)) log.push_back("out " + out->uid);
-    if (auto* reset = std::get_if<wire::NodeReset>(&item)) log.push_back("reset " + reset->uid);
+    if (auto* reset = std::get_if<wire::NodeReset>(&item))
+      log.push_back("reset " + reset->uid + " " + reset->address);
     if (auto* notice = std::get_if<wire::Notice>(&item))
       log.push_back("notice " + notice->type + " " + notice->uid);
   }
@@ -30,7 +31,7 @@ class RecordedEffects final : public Effects {
     std::erase_if(observations, [&](const NodeRequest& request) { return request.ticket == ticket; });
   }
   void answer(wire::Answer answer) override { answers.push_back(std::move(answer)); }
-  void changed() override { ++changes; }
+  void changed(const Node&) override { ++changes; }
 
   std::vector<std::string> log;
   std::vector<NodeRequest> requests;

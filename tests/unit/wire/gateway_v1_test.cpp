@@ -59,7 +59,7 @@ TEST_CASE("a batch survives the wire, by tree and by writer alike") {
                  binary,
                  NodeJoined{"n2", "CoAP", "192.0.2.1", at(5)},
                  NodeOut{"n3", at(6)},
-                 NodeReset{"n4", at(7)},
+                 NodeReset{"n4", "CoAP", "192.0.2.4", at(7)},
                  Notice{"uid_conflict", "n5", "line\none", at(8)}};
   BatchWriter writer;
   for (const Item& item : batch.items) writer.add(item);
@@ -83,6 +83,7 @@ TEST_CASE("a batch survives the wire, by tree and by writer alike") {
   CHECK(blob.time_uncertain);
   CHECK(std::get<NodeJoined>(back.items[3]).address == "192.0.2.1");
   CHECK(std::get<NodeOut>(back.items[4]).uid == "n3");
+  CHECK(std::get<NodeReset>(back.items[5]).address == "192.0.2.4");
   CHECK(std::get<NodeReset>(back.items[5]).time == at(7));
   CHECK(std::get<Notice>(back.items[6]).message == "line\none");
 }
@@ -145,6 +146,7 @@ TEST_CASE("asks and answers survive the wire") {
 TEST_CASE("small messages survive the wire") {
   CHECK(round_trip(Ack{99}).sequence == 99);
   CHECK(round_trip(Refused{"n", "taken"}).reason == "taken");
+  CHECK(round_trip(Freed{"n"}).uid == "n");
   CHECK(round_trip(Failure{"usage", "why"}).message == "why");
 }
 
