@@ -182,7 +182,7 @@ coap::ServerReply Directory::enroll(const std::vector<std::string_view>& query, 
   registration.simple = simple;
   set_lifetime(*node, parsed->lifetime.value_or(kDefaultRegistration));
   const bool was_live = node->live;
-  policy_.seen(*node, now);
+  policy_.still_there(*node, now);
   if (was_live && (is_new || other_links)) policy_.discovery_.start(*node);
   core_.effects.changed(*node);
   reply.code = coap::code(2, 1);
@@ -263,7 +263,7 @@ coap::ServerReply Directory::renew(std::string_view id, const std::vector<std::s
   node->local = peer.local;
   node->server_port = there.port();
   set_lifetime(*node, parsed->lifetime.value_or(node->registration->lifetime));
-  policy_.seen(*node, now);
+  policy_.still_there(*node, now);
   if (moves) policy_.discovery_.start(*node);  // what move() began asked at 5683
   return refuse(coap::code(2, 4), {});
 }

@@ -74,6 +74,7 @@ struct Node {
   TimePoint retry_after{};  ///< of a failed discovery
   TimePoint refused_at{};
   TimePoint last_seen{};
+  TimePoint told{};  ///< the broker last heard of it
   WallTime first_seen{};
   WallTime last_seen_wall{};
   std::vector<Resource> resources;

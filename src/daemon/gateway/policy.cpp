@@ -17,6 +17,8 @@ constexpr std::size_t kMaxAlive = 1024;
 /// A node that the broker refused is offered again after so long: its other gateway may have fallen silent
 /// on it, of which the broker tells nobody.
 constexpr Duration kOfferAgain = std::chrono::seconds(30);
+/// A node that only says alive is told to the broker so often: one silent for 60 s may be handed over.
+constexpr Duration kTellAlive = std::chrono::seconds(20);
 constexpr std::size_t kOutPerTick = 5000;
 
 coap::ServerReply received(std::string_view payload) {
@@ -89,7 +91,7 @@ coap::ServerReply Policy::alive(std::string_view payload, const coap::Peer& peer
   table_.place(*node, peer.address);
   node->local = peer.local;
   const bool was_live = node->live;
-  seen(*node, now);
+  still_there(*node, now);
   if (was_live && message.reset) reset(*node, now);
   return received(payload);
 }
@@ -223,8 +225,14 @@ void Policy::seen(Node& node, const Now& now) {
   claims_.contradicted(node, now);
 }
 
+void Policy::still_there(Node& node, const Now& now) {
+  seen(node, now);
+  if (!node.refused && now.mono - node.told >= kTellAlive) announce(node, false, now);
+}
+
 void Policy::announce(Node& node, bool with_values, const Now& now) {
   node.refused = false;
+  node.told = now.mono;
   core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
   if (!with_values) return;
   for (auto& resource : node.resources) core_.effects.update(node, resource);
@@ -284,6 +292,7 @@ bool Policy::set_value(Node& node, std::string_view resource, std::string_view b
   slot->bytes = bytes;
   slot->content_format = content_format;
   slot->time = now.wall;
+  node.told = now.mono;
   ++counters_.updates;
   core_.effects.update(node, *slot);
   return true;

@@ -103,6 +103,8 @@ class Policy {
   void join(Node& node, const Now& now);
   /// Any message of a node that already is where it says: the node lives.
   void seen(Node& node, const Now& now);
+  /// The same of a message that brings no value: now and then the broker hears of it.
+  void still_there(Node& node, const Now& now);
   void reset(Node& node, const Now& now);
   void move(Node& node, const coap::Peer& peer, bool was_reset, const Now& now);
   void take_out(Node& node, const Now& now);

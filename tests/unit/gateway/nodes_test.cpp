@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "gateway/policy_fixture.h"
@@ -324,4 +325,22 @@ TEST_CASE("10,000 nodes join, post and go out") {
   CHECK(played.policy.counters().discoveries == 10'000);
   played.advance(65s);
   CHECK(played.policy.counters().nodes_live == 0);
+}
+
+TEST_CASE("A node that only says alive is told to the broker every 20 s, one that posts is not") {
+  Played played;
+  const std::string at = "192.0.2.1:5683";
+  played.joined("n1", at);
+  for (int i = 0; i < 6; ++i) {
+    played.advance(10s);
+    played.alive("alive:n1", at);
+  }
+  CHECK(played.happened() == Log{"joined n1 192.0.2.1", "joined n1 192.0.2.1", "joined n1 192.0.2.1"});
+  for (int i = 0; i < 6; ++i) {
+    played.advance(10s);
+    played.post("led:0", at);
+    played.alive("alive:n1", at);
+  }
+  const auto happened = played.happened();
+  CHECK(std::count(happened.begin(), happened.end(), "joined n1 192.0.2.1") == 0);
 }
