@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <memory>
 #include <utility>
@@ -22,12 +21,6 @@ namespace {
 constexpr std::uint16_t kCoapPort = 5683;
 constexpr const char* kDefaultCoap = "[::]:5683";
 constexpr const char* kDefaultBroker = "ws://127.0.0.1:8000";
-
-std::string host_name() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "gateway";
-  return name;
-}
 
 /// Where this process's own broker is reached: an any-address is listening on loopback too.
 std::string own_broker_url(const SocketAddress& bound) {
@@ -125,6 +118,7 @@ class ServeGatewayCommand final : public Command {
       options_.coap = *address;
     }
     options_.name = name_.empty() ? host_name() : name_;
+    if (options_.name.empty()) options_.name = "gateway";
     options_.site = site_.empty() ? options_.name : site_;
     for (const std::string& text : max_time_for_) {
       const std::size_t equals = text.rfind('=');
