@@ -104,6 +104,10 @@ class ServeGatewayCommand final : public Command {
   };
 
   Result<void> fill(Context& context) {
+    if (standalone_ && context.settings().broker_by_flag) {
+      return make_error(Errc::usage,
+                        "--standalone runs a broker of its own; leave out either it or --broker");
+    }
     for (const Later& listener : later_) {
       if (listener.value.empty() || listener.value == "off") continue;
       return make_error(
