@@ -83,6 +83,9 @@ function(aiot_script_test name)
     node --test ${CMAKE_CURRENT_SOURCE_DIR}/${T_FILE})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}"
     ENVIRONMENT "AIOT_BIN=$<TARGET_FILE:aiot>;AIOT_SOURCE_DIR=${PROJECT_SOURCE_DIR};AIOT_BUILD_DIR=${PROJECT_BINARY_DIR};NODE_PATH=${PROJECT_SOURCE_DIR}/tests/node_modules")
+  if(AIOT_SANITIZE)
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT AIOT_SANITIZED=1)
+  endif()
 endfunction()
 
 # aiot_fuzz(NAME SOURCES x_fuzz.cpp [DEPS rooms]): a libFuzzer program with its corpus in

@@ -100,7 +100,7 @@ class DemoCommand final : public Command {
   }
 
   void configure(CLI::App& app) override {
-    add_address(app, "--listen", listen_, "where the broker listens (default: loopback, a free port)", 8000,
+    add_address(app, "--listen", listen_, "where on loopback the broker listens (default a free port)", 8000,
                 false);
     add_number(app, "--nodes", nodes_wanted_, "how many virtual nodes (default 4)", 1, 10000);
     add_duration(app, "--interval", interval_, "time between two posts of a node (default 2s)");
@@ -133,6 +133,11 @@ class DemoCommand final : public Command {
 
  private:
   Result<void> start(EventLoop& loop, const std::string& folder) {
+    if (listen_ && !listen_->is_loopback()) {
+      return make_error(Errc::usage,
+                        "--listen: a demo makes its own keys and so listens on loopback alone; "
+                        "aiot serve-gateway --standalone serves the network");
+    }
     const auto key_file = folder + "/keys";
     if (auto keys = wire::create_key_file(key_file); !keys) return std::move(keys).error();
 
@@ -181,11 +186,7 @@ class DemoCommand final : public Command {
   }
 
   /// Where a client on this machine reaches the broker.
-  [[nodiscard]] std::string authority() const {
-    auto bound = broker_->bound();
-    if (!bound.is_any()) return fmt::format("{}:{}", bound.uri_host(), bound.port());
-    return fmt::format("{}:{}", bound.family() == AF_INET6 ? "[::1]" : "127.0.0.1", bound.port());
-  }
+  [[nodiscard]] std::string authority() const { return broker_->bound().text(); }
   [[nodiscard]] std::string broker_url() const { return "ws://" + authority(); }
 
   void tell(Context& context) const {

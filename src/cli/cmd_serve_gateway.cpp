@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <memory>
 #include <utility>
@@ -22,12 +21,6 @@ namespace {
 constexpr std::uint16_t kCoapPort = 5683;
 constexpr const char* kDefaultCoap = "[::]:5683";
 constexpr const char* kDefaultBroker = "ws://127.0.0.1:8000";
-
-std::string host_name() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "gateway";
-  return name;
-}
 
 constexpr std::size_t kMaxName = 128;  ///< of a gateway and a site, docs/protocol.md
 
@@ -133,6 +126,10 @@ class ServeGatewayCommand final : public Command {
   };
 
   Result<void> fill(Context& context) {
+    if (standalone_ && context.settings().broker_by_flag) {
+      return make_error(Errc::usage,
+                        "--standalone runs a broker of its own; leave out either it or --broker");
+    }
     for (const Later& listener : later_) {
       if (listener.value.empty() || listener.value == "off") continue;
       return make_error(
@@ -147,6 +144,7 @@ class ServeGatewayCommand final : public Command {
       options_.coap = *address;
     }
     options_.name = name_option_.given() ? name_ : host_name();
+    if (!name_option_.given() && options_.name.empty()) options_.name = "gateway";
     options_.site = site_option_.given() ? site_ : options_.name;
     if (auto good = check_name("--name", options_.name); !good) return good;
     if (auto good = check_name("--site", options_.site); !good) return good;

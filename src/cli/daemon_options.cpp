@@ -39,7 +39,9 @@ void DaemonOptions::add_broker(CLI::App& app) {
               "address of the broker's one port (default 127.0.0.1:8000; port 0 picks one)", kBrokerPort,
               false);
   add_texts(app, "--allow-origin", allow_origins_,
-            "accept browsers' WebSockets from this origin beside the broker's own", "ORIGIN");
+            "accept browsers' WebSockets and writes from this origin, beside those of pages opened by IP "
+            "address, as localhost or by the machine's host name; the dashboard behind a proxy needs it",
+            "ORIGIN");
   add_duration(app, "--retention", retention_, "how long history is kept; this version keeps none yet");
 }
 

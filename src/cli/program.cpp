@@ -116,6 +116,7 @@ class Program {
       if (option.name == "--json") option = {"--output", "json"};
     }
     const bool output_by_flag = given("--output");
+    const bool broker_by_flag = given("--broker");
 
     auto config = Config::load(config_file(split->options));
     if (!config) return fail(config.error());
@@ -126,6 +127,7 @@ class Program {
     if (auto parsed = parse(app, *split, *defaults); !parsed) return fail_usage(row, parsed.error());
     auto settings = globals.settings(command->has_csv(), output_by_flag);
     if (!settings) return fail(settings.error());
+    settings->broker_by_flag = broker_by_flag;
     json_ = settings->output == OutputFormat::json;
     return execute(std::move(command), std::move(*settings), std::move(*config));
   }

@@ -17,6 +17,7 @@ struct Settings {
   bool output_by_flag = false;
   Duration timeout = std::chrono::seconds(10);  ///< for each target
   std::string broker;                           ///< URL or a name of the configuration; empty for none
+  bool broker_by_flag = false;                  ///< it was named on the command line
   std::string config_file;                      ///< --config; empty: the usual places
   std::string token_file;                       ///< bearer token for a broker
   int verbose = 0;

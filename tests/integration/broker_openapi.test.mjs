@@ -107,6 +107,7 @@ describe('the broker and its description', () => {
       await exchange(403, method, resource, led, { body, headers: { origin: 'http://evil' } })
       if (!body) continue
       await exchange(504, method, resource, led, { body: { value: 'silence' }, query: '?timeout=50ms' })
+      await exchange(413, method, resource, led, { body: { value: 'x'.repeat(600_000) } })
       await exchange(415, method, resource, led, { body, headers: { 'content-type': 'text/plain' } })
       await exchange(200, method, resource, led, { body, headers: { 'idempotency-key': method } })
       await exchange(422, method, resource, led, { body: { value: '2' }, headers: { 'idempotency-key': method } })

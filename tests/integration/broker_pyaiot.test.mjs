@@ -115,6 +115,57 @@ describe('pyaiot gateways and clients at the broker', () => {
     await other.close()
   })
 
+  it('drops a write beyond a bound, counts it, and keeps the connection', async () => {
+    const gateway = await broker.pyaiotGateway()
+    gateway.send({ type: 'new', uid: 'p6', dst: 'all' })
+    const client = await broker.joined()
+    await client.wait(of('p6'))
+    const write = (payload) => client.send({ type: 'update', data: { uid: 'p6', endpoint: 'text', payload } })
+    write('x'.repeat(64 * 1024 + 1))
+    write('y'.repeat(64 * 1024))
+    const [written] = await gateway.wait((m) => m.type === 'update')
+    assert.equal(written.data.payload, 'y'.repeat(64 * 1024))
+    assert.equal(client.socket.readyState, 1)
+    assert.equal(await broker.metric('aiot_updates_dropped_total', 'reason="too_large"'), 1)
+    await broker.process.line(/a client's write was dropped .*a value above 64 KB/)
+    await client.close()
+    await gateway.close()
+  })
+
+  it('takes no uid from a gateway that no node can have, and says so once', async () => {
+    const gateway = await broker.pyaiotGateway()
+    const client = await broker.joined()
+    const before = await broker.metric('aiot_updates_dropped_total', 'reason="invalid"')
+    for (const uid of ['a\nb', 'a\u0000', '\u009b2J', 'alive']) {
+      gateway.send({ type: 'new', uid, dst: 'all' })
+      gateway.send({ type: 'update', uid, endpoint: 'led', data: '1', dst: 'all' })
+    }
+    gateway.send({ type: 'update', uid: 'alive' })
+    gateway.send({ type: 'new', uid: 'u'.repeat(129), dst: 'all' })
+    gateway.send({ type: 'new', uid: 'ünï', dst: 'all' })
+    await client.wait(of('ünï'))
+    assert.deepEqual(client.messages.filter((m) => m.dst === 'all').map((m) => m.uid), ['ünï'])
+    assert.equal((await broker.metric('aiot_updates_dropped_total', 'reason="invalid"')) - before, 9)
+    assert.equal(broker.process.stderr.match(/no node can be named so/g).length, 1)
+    await client.close()
+    await gateway.close()
+  })
+
+  it('keeps the identity of a native node, whatever it posts', async () => {
+    const gateway = await broker.native('posts')
+    const client = await broker.joined()
+    await gateway.batch(joined('i1', '192.0.2.8'), value('i1', 'ip', '6.6.6.6'), value('i1', 'id', 'x'), value('i1', 'protocol', 'MQTT'), value('i1', 'led', '0'))
+    await client.wait((m) => m.uid === 'i1' && m.endpoint === 'led')
+    const expected = [{ type: 'new', uid: 'i1' }, update('i1', 'ip', '192.0.2.8'), update('i1', 'protocol', 'CoAP'), update('i1', 'led', '0')]
+    assert.deepEqual(bare(client.messages.filter(of('i1'))), expected)
+    const late = await broker.joined()
+    await late.wait((m) => m.uid === 'i1' && m.endpoint === 'led')
+    assert.deepEqual(bare(late.messages.filter(of('i1'))), expected)
+    const { resources, address } = (await broker.get('/api/v1/nodes/i1')).json
+    assert.deepEqual([resources.ip.value, resources.protocol.value, address], ['6.6.6.6', 'MQTT', '192.0.2.8'])
+    for (const peer of [client, late, gateway]) await peer.close()
+  })
+
   it('lets no client reset, out or odd payload reach a gateway as anything but a write', async () => {
     const gateway = await broker.pyaiotGateway()
     gateway.send({ type: 'new', uid: 'p5', dst: 'all' })

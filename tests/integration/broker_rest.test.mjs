@@ -182,6 +182,16 @@ describe('REST at the broker', () => {
       isProblem(await put(led, body), 400, 'usage')
     }
     isProblem(await broker.request('PUT', led, 'x=1', { 'content-type': 'text/plain' }), 415, 'usage')
+    isProblem(await put(led, 'x'.repeat(600_000)), 413, 'usage')
+    assert.match((await broker.request('POST', '/elsewhere', 'x'.repeat(600_000))).headers['content-type'], /^text\/plain/)
+    isProblem(await put(led, { value: '1' }, { 'content-encoding': 'gzip' }), 415, 'usage')
+    isProblem(await put(led, { value: '1' }, { 'idempotency-key': '' }), 400, 'usage')
+    isProblem(await put(`${led}?timeout=1h`, { value: '1' }), 400, 'usage')
+    isProblem(await put(`${led}?expires=301s`, { value: '1' }), 400, 'usage')
+    for (const path of ['/metrics', '/healthz', '/readyz', '/ws', '/gw', '/']) {
+      const refused = await broker.request('POST', path, 'x')
+      assert.deepEqual([path, refused.status, refused.headers.allow], [path, 405, 'GET, HEAD'])
+    }
     isProblem(await broker.get('/api/v1/nothing'), 404, 'rejected')
     isProblem(await broker.get('/api/v1/history?node=n1'), 404, 'rejected')
     isProblem(await broker.get('/api/v1/events'), 404, 'rejected')
@@ -219,7 +229,26 @@ describe('REST at the broker', () => {
     assert.equal(await opened('null'), 403)
     assert.equal(await opened(`http://127.0.0.1:${broker.port}`), 'open')
     assert.equal(await opened('https://allowed.example'), 'open')
+    // A name that was made to lead here, and that the browser takes for the page's own.
+    const rebound = { host: `rebind.example:${broker.port}`, origin: `http://rebind.example:${broker.port}` }
+    isProblem(await put(led, { value: '1' }, rebound), 403, 'unauthorized')
+    assert.equal(await new WebClient(`ws://127.0.0.1:${broker.port}/ws`, undefined, { headers: rebound }).opened, 403)
+    const named = { host: `localhost:${broker.port}`, origin: `http://localhost:${broker.port}` }
+    assert.equal((await put(led, { value: '1' }, named)).status, 200)
+    assert.equal(await new WebClient(`ws://127.0.0.1:${broker.port}/ws`, undefined, { headers: named }).opened, 'open')
     assert.equal(await opened(undefined), 'open')
+  })
+
+  it('takes an answer that cannot be one for none', async () => {
+    gateway.answers = () => ({ code: '9.99', confirmed: 'device' })
+    const odd = await put('/api/v1/nodes/n1/resources/led', { value: '1' })
+    isProblem(odd, 504, 'peer_failed')
+    assert.equal(odd.json.outcome, 'unknown')
+    gateway.answers = () => ({ code: '2.04' })
+    isProblem(await put('/api/v1/nodes/n1/resources/led', { value: '1' }), 504, 'peer_failed')
+    gateway.answers = () => ({ code: '5.99' })
+    isProblem(await broker.get('/api/v1/nodes/n1/resources/led?live=true'), 502, 'peer_failed')
+    await broker.process.line(/answer to PUT n1\/led is malformed/)
   })
 
   it('tells its health and counts', async () => {

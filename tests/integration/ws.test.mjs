@@ -19,9 +19,9 @@ const serverBinary = process.env.AIOT_WS_SERVER
 const clientBinary = process.env.AIOT_WS_CLIENT
 
 /** The server of ws_test_server.cpp with the options given. */
-async function startServer(options = {}) {
+async function startServer(options = {}, [command, ...first] = [serverBinary]) {
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
-  const server = new Process(serverBinary, args)
+  const server = new Process(command, [...first, ...args])
   const port = Number(await server.line(/^\d+$/, 'stdout'))
   let answers = 1
   return {
@@ -205,7 +205,7 @@ test('HTTP: slow heads, slow bodies, idle connections and connections beyond the
   assert.match(await raw(server.port, 'GET /hello?x HTTP/1.1\r\nHost: a\r\n\r\n'), /hello x$/)
   const held = []
   for (let i = 0; i < 3; i++) held.push(await open(`${server.ws}/ws`))
-  assert.match(await raw(server.port, 'GET /hello HTTP/1.1\r\nHost: a\r\n\r\n'), /^(HTTP\/1.1 503|$)/)
+  assert.equal(await raw(server.port, 'GET /hello HTTP/1.1\r\nHost: a\r\n\r\n'), '')
   held.pop().terminate()
   await until('room', async () => (await server.command('status')).connections === 2)
   assert.equal(await (await fetch(`${server.http}/hello?y`)).text(), 'hello y')
@@ -323,6 +323,68 @@ test('WebSocket: a peer that is silent is dropped, one that reads nothing costs 
   flooded.terminate()
   echo.terminate()
   await server.stop()
+})
+
+const upgrade = 'GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
+
+test('HTTP: what cannot become a request is answered at once', async () => {
+  const server = await startServer({ 'head-timeout': 60_000 })
+  const hello = Buffer.from('16030100a5010000a10303', 'hex') // how TLS begins
+  assert.match(await raw(server.port, hello), /^HTTP\/1.1 400 /)
+  assert.match(await raw(server.port, 'x'.repeat(100)), /^HTTP\/1.1 400 /)
+  assert.match(await raw(server.port, 'GET', ' /hello?slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /hello slow$/)
+  await server.stop()
+})
+
+for (const [what, start, options] of [
+  ['connections', startServer, { 'max-connections': 3 }],
+  ['open files', (options) => startServer(options, ['prlimit', '--nofile=48', serverBinary]), {}],
+]) {
+  // Sanitizers need descriptors of their own to look at memory.
+  const skip = what === 'open files' && process.env.AIOT_SANITIZED !== undefined
+  test(`idle connections give way when there are no more ${what}`, { skip }, async () => {
+    const server = await start({ 'head-timeout': 60_000, ...options })
+    const used = await open(`${server.ws}/ws`)
+    const idle = []
+    for (let i = 0; i < 60; i++) {
+      const socket = net.connect(server.port, '127.0.0.1').on('error', () => {})
+      socket.ended = new Promise((resolve) => socket.on('close', resolve))
+      await once(socket, 'connect')
+      idle.push(socket)
+      socket.write('GET /')
+    }
+    assert.match(await raw(server.port, 'GET /hello?room HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /hello room$/)
+    const late = await open(`${server.ws}/ws`)
+    late.send('late')
+    assert.equal(await message(late), 'late')
+    await idle[0].ended // the oldest
+    used.send('still here')
+    assert.equal(await message(used), 'still here')
+    assert.ok((await server.command('status')).refusedFull > 0)
+    for (const socket of idle) socket.destroy()
+    used.terminate()
+    late.terminate()
+    await server.stop()
+  })
+}
+
+test('an upgrade that was under way when the server stopped is closed with 1001, not refused', async () => {
+  const server = await startServer()
+  const socket = net.connect(server.port, '127.0.0.1')
+  let answer = Buffer.alloc(0)
+  socket.on('data', (data) => (answer = Buffer.concat([answer, data])))
+  socket.write(upgrade.slice(0, 20))
+  await until('the connection', async () => (await server.command('status')).connections === 1)
+  await new Promise((resolve) => setTimeout(resolve, 50)) // the bytes are in
+  const counters = server.command('shut_down')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  socket.write(upgrade.slice(20))
+  const close = Buffer.from('881d03e9' + Buffer.from('the server is shutting down').toString('hex'), 'hex')
+  await until('the close frame', () => answer.includes(close))
+  assert.match(answer.toString('latin1'), /^HTTP\/1.1 101 /)
+  socket.write(Buffer.from('888200000000' + '03e9', 'hex'))
+  assert.equal((await counters).connections, 0)
+  assert.equal((await server.process.exited).code, 0)
 })
 
 test('shutting down says 1001 to WebSockets and finishes answers', async () => {

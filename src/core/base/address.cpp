@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -213,6 +214,11 @@ std::size_t SocketAddress::hash() const {
   mixed = (mixed ^ (static_cast<std::uint64_t>(scope_) << 16 | port_)) * 0x94D049BB133111EBULL;
   mixed ^= mixed >> 31;
   return static_cast<std::size_t>(mixed ^ static_cast<std::uint64_t>(family_));
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
 }  // namespace aiot

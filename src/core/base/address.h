@@ -52,6 +52,9 @@ class SocketAddress {
   std::uint8_t bytes_[16] = {};  ///< 4 used for IPv4
 };
 
+/// This machine's host name; empty when it has none.
+[[nodiscard]] std::string host_name();
+
 }  // namespace aiot
 
 template <>

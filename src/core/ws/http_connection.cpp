@@ -125,6 +125,11 @@ bool HttpConnection::process_head() {
     return false;
   }
   if (end == 0) {
+    if (!may_begin_request(input())) {
+      core_->count_refused_head();
+      refuse(400, "this is no HTTP");
+      return false;
+    }
     scanned_ = input().size();
     if (core_->stopping() && input().empty()) close();
     return false;
@@ -211,23 +216,14 @@ void HttpConnection::upgrade() {
   request.subprotocols = split_list(join_header(request.headers, "sec-websocket-protocol"));
   request.origin = find_header(request.headers, "origin");
   request.peer = peer_;
-  UpgradeDecision decision;
-  if (core_->stopping()) {
-    decision.refuse_status = 503;
-    decision.refuse_reason = "the server is shutting down";
-  } else {
-    decision = core_->on_upgrade()(request);
-  }
+  auto decision = core_->on_upgrade()(request);
   if (state_ == State::closed) return;
-  if (decision.session && descriptor_ >= core_->lws().max_descriptor()) {
-    decision.session.reset();
-    decision.refuse_status = 503;
-    decision.refuse_reason = "too many open files";
-  }
   if (!decision.session) {
     refuse(decision.refuse_status, decision.refuse_reason);
     return;
   }
+  // Silence, because there are peers that never come back after a 5xx.
+  if (descriptor_ >= core_->lws().max_descriptor()) return close();
   watch_.reset();
   const int descriptor = std::exchange(descriptor_, -1);
   const auto rest = std::string(input());
@@ -236,12 +232,16 @@ void HttpConnection::upgrade() {
   core->adopt(descriptor, key, rest, std::move(decision), peer_);
 }
 
-void HttpConnection::refuse(int status, std::string_view why, Headers headers) {
+void HttpConnection::refuse(int status, std::string why, Headers headers) {
   HttpResponse response;
-  response.status = status;
-  response.body = why.empty() ? fmt::format("{} {}\n", status, reason_phrase(status))
-                              : fmt::format("{} {}: {}\n", status, reason_phrase(status), why);
-  response.headers = std::move(headers);
+  if (state_ == State::body && core_->on_refusal()) {
+    response = core_->on_refusal()(head_.path, status, std::move(why));
+  } else {
+    response.status = status;
+    response.body = why.empty() ? fmt::format("{} {}\n", status, reason_phrase(status))
+                                : fmt::format("{} {}: {}\n", status, reason_phrase(status), why);
+  }
+  for (auto& header : headers) response.headers.push_back(std::move(header));
   keep_alive_ = false;
   head_only_ = false;
   start_response(std::move(response));

@@ -22,6 +22,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void reply(std::uint64_t serial, HttpResponse response);
   /// Ends what has waited too long.
   void check_deadline(TimePoint now);
+  /// True when nothing is under way for this peer: its next request, or its first, has not come whole.
+  [[nodiscard]] bool awaits_head() const { return state_ == State::head; }
   /// Closes as soon as no request is under way.
   void wind_down();
   void close();
@@ -38,7 +40,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool process_body();
   void dispatch();
   void upgrade();
-  void refuse(int status, std::string_view why, Headers headers = {});
+  void refuse(int status, std::string why, Headers headers = {});
   void start_response(HttpResponse response);
   /// Writes what the socket takes; true when the whole response is out.
   bool write();

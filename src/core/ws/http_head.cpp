@@ -9,6 +9,8 @@
 namespace aiot::ws {
 namespace {
 
+constexpr std::size_t kMaxMethod = 32;
+
 bool is_token_char(char c) {
   if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
   return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
@@ -22,6 +24,11 @@ std::string_view trim_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
+}
+
+/// Empty lines before a request are skipped (RFC 9112 section 2.2).
+std::string_view skip_empty_lines(std::string_view bytes) {
+  return bytes.substr(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
 }
 
 Error bad(std::string message, int status = 400) {
@@ -114,9 +121,7 @@ std::int64_t content_length(const Headers& headers) {
 }  // namespace
 
 std::size_t find_head_end(std::string_view bytes, std::size_t from) {
-  // An empty line before a request is skipped (RFC 9112 section 2.2) by the parser, so it is no end here.
-  std::size_t start = 0;
-  while (start < bytes.size() && (bytes[start] == '\r' || bytes[start] == '\n')) ++start;
+  const auto start = bytes.size() - skip_empty_lines(bytes).size();
   auto at = std::max(start, from > 3 ? from - 3 : 0);
   while ((at = bytes.find('\n', at)) != std::string_view::npos) {
     ++at;
@@ -126,8 +131,15 @@ std::size_t find_head_end(std::string_view bytes, std::size_t from) {
   return 0;
 }
 
+bool may_begin_request(std::string_view bytes) {
+  bytes = skip_empty_lines(bytes);
+  const auto method = bytes.substr(0, std::min(bytes.find(' '), kMaxMethod + 1));
+  return method.size() <= kMaxMethod && (bytes.empty() || !method.empty()) &&
+         std::all_of(method.begin(), method.end(), is_token_char);
+}
+
 Result<RequestHead> parse_request_head(std::string_view bytes) {
-  while (!bytes.empty() && (bytes.front() == '\r' || bytes.front() == '\n')) bytes.remove_prefix(1);
+  bytes = skip_empty_lines(bytes);
   std::string_view line;
   if (!next_line(bytes, line)) return bad("there is no request line");
   RequestHead head;
@@ -135,7 +147,7 @@ Result<RequestHead> parse_request_head(std::string_view bytes) {
   const auto last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) return bad("the request line has not three parts");
   const auto method = line.substr(0, first);
-  if (!is_token(method) || method.size() > 32) return bad("the method is no token");
+  if (!is_token(method) || method.size() > kMaxMethod) return bad("the method is no token");
   head.method = method;
   head.minor = parse_version(line.substr(last + 1));
   if (head.minor == -2) return bad("only HTTP/1.1 is spoken here", 505);

@@ -33,6 +33,9 @@ struct ResponseHead {
 /// with CRLF or LF. `from` is how far an earlier call has looked: no byte is looked at twice.
 [[nodiscard]] std::size_t find_head_end(std::string_view bytes, std::size_t from = 0);
 
+/// False once the first bytes of a connection cannot become a request line: a TLS handshake, say.
+[[nodiscard]] bool may_begin_request(std::string_view bytes);
+
 /// Parses a whole head. An Error has the status to answer with in `native`: 400, 431, 501 or 505.
 [[nodiscard]] Result<RequestHead> parse_request_head(std::string_view head);
 /// Parses a whole head; Errc::peer_failed.

@@ -27,8 +27,10 @@ class Server final : public HttpServer {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, HttpServerOptions options,
-                                                       RequestHandler on_request, UpgradeHandler on_upgrade) {
-  auto core = std::make_shared<ServerCore>(loop, options, std::move(on_request), std::move(on_upgrade));
+                                                       RequestHandler on_request, UpgradeHandler on_upgrade,
+                                                       RefusalHandler on_refusal) {
+  auto core = std::make_shared<ServerCore>(loop, options, std::move(on_request), std::move(on_upgrade),
+                                           std::move(on_refusal));
   if (auto done = core->listen(); !done) {
     core->stop();
     return std::move(done).error();

@@ -132,9 +132,11 @@ struct HttpServerOptions {
   SocketAddress listen;
   std::size_t max_head = 8 * 1024;  ///< 431 beyond
   Duration head_timeout = std::chrono::seconds(10);
-  std::size_t max_body = 1024 * 1024;                 ///< 413 beyond
-  std::size_t max_message = 1024 * 1024;              ///< WebSocket message, 1009 beyond
-  std::size_t max_connections = 16384;                ///< 503 beyond
+  std::size_t max_body = 1024 * 1024;     ///< 413 beyond
+  std::size_t max_message = 1024 * 1024;  ///< WebSocket message, 1009 beyond
+  /// Beyond them the one that has waited longest for a request is closed, else the new one, without an
+  /// answer.
+  std::size_t max_connections = 16384;
   Duration ping_interval = std::chrono::seconds(30);  ///< WebSocket ping; a peer silent for two is dropped
   Duration body_timeout = std::chrono::seconds(60);   ///< a request's body, 408 beyond
   Duration idle_timeout = std::chrono::seconds(75);   ///< keep-alive connection without a request
@@ -146,7 +148,7 @@ struct HttpServerCounters {
   std::uint64_t connections = 0;  ///< open now
   std::uint64_t accepted = 0;
   std::uint64_t refused_heads = 0;  ///< malformed, too long or too slow
-  std::uint64_t refused_full = 0;
+  std::uint64_t refused_full = 0;   ///< closed for want of room
 };
 
 /// HTTP/1.1 and WebSocket on one port. Sockets get TCP_NODELAY. HEAD is GET without a body; the handler never
@@ -157,14 +159,17 @@ class HttpServer {
  public:
   using RequestHandler = UniqueFunction<void(HttpRequest, HttpResponder)>;
   using UpgradeHandler = UniqueFunction<UpgradeDecision(const UpgradeRequest&)>;
-  /// Errc::unreachable when the address is in use.
+  /// Words the refusal of a request for `path` whose body is too large, malformed or late.
+  using RefusalHandler = UniqueFunction<HttpResponse(std::string_view path, int status, std::string why)>;
+  /// Errc::unreachable when the address is in use. Without `on_refusal` refusals are plain text.
   static Result<std::unique_ptr<HttpServer>> listen(EventLoop& loop, HttpServerOptions options,
-                                                    RequestHandler on_request, UpgradeHandler on_upgrade);
+                                                    RequestHandler on_request, UpgradeHandler on_upgrade,
+                                                    RefusalHandler on_refusal = nullptr);
   virtual ~HttpServer() = default;
   [[nodiscard]] virtual SocketAddress bound() const = 0;
   [[nodiscard]] virtual HttpServerCounters counters() const = 0;
-  /// Stops accepting and closes every connection (WebSockets with 1001); `done` once all are gone or
-  /// after `deadline`.
+  /// Stops accepting and closes every connection (WebSockets with 1001, also those whose upgrade is still
+  /// under way); `done` once all are gone or after `deadline`.
   virtual void shut_down(Duration deadline, Completion<> done) = 0;
 };
 

@@ -25,6 +25,7 @@ constexpr int kAcceptShare = 64;
 constexpr Duration kFlushShare = std::chrono::milliseconds(5);
 /// Bytes in a socket that the network has not taken yet: what a client that does not read costs the kernel.
 constexpr int kUnsentBytes = 256 * 1024;
+constexpr std::string_view kShuttingDown = "the server is shutting down";
 
 /// max_connections needs descriptors: the soft limit is raised as far as the hard one allows.
 void raise_descriptor_limit(std::size_t connections) {
@@ -40,11 +41,12 @@ void raise_descriptor_limit(std::size_t connections) {
 }  // namespace
 
 ServerCore::ServerCore(EventLoop& loop, HttpServerOptions options, HttpServer::RequestHandler on_request,
-                       HttpServer::UpgradeHandler on_upgrade)
+                       HttpServer::UpgradeHandler on_upgrade, HttpServer::RefusalHandler on_refusal)
     : loop_(loop),
       options_(options),
       on_request_(std::move(on_request)),
       on_upgrade_(std::move(on_upgrade)),
+      on_refusal_(std::move(on_refusal)),
       scratch_(64 * 1024) {
   const auto shortest = std::min({options_.head_timeout, options_.body_timeout, options_.idle_timeout,
                                   options_.ping_interval, options_.close_timeout, options_.write_timeout});
@@ -89,44 +91,48 @@ Result<> ServerCore::listen() {
 
 void ServerCore::accept_some() {
   const auto self = shared_from_this();
+  sockaddr_storage address{};
+  socklen_t length = 0;
+  const auto accept_one = [&] {
+    length = sizeof address;
+    return ::accept4(listener_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  };
   for (int i = 0; i < kAcceptShare && !stopping_; ++i) {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    const int descriptor =
-        ::accept4(listener_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (descriptor >= 0) {
-      accepted(descriptor, SocketAddress::from(reinterpret_cast<sockaddr*>(&address), length));
-      continue;
-    }
-    if (errno == ECONNABORTED || errno == EINTR) continue;
-    if ((errno == EMFILE || errno == ENFILE) && spare_ >= 0) {
-      // Out of descriptors: the waiting client is told so with the spare one instead of being left hanging.
+    int descriptor = accept_one();
+    const bool none_left = descriptor < 0 && (errno == EMFILE || errno == ENFILE) && spare_ >= 0;
+    if (none_left) {
+      // The spare one shows whether a client waits at all.
       ::close(std::exchange(spare_, -1));
-      const int refused = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (refused >= 0) refuse_full(refused);
-      spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-      continue;
+      descriptor = accept_one();
     }
-    return;
+    if (descriptor >= 0) {
+      const bool room =
+          (!none_left && http_.size() + sockets_.size() < options_.max_connections) || make_room();
+      if (room) {
+        accepted(descriptor, SocketAddress::from(reinterpret_cast<sockaddr*>(&address), length));
+      } else {
+        // Without an answer: what it came for is not known, and there are peers that never come back after a
+        // 5xx.
+        ++refused_full_;
+        ::close(descriptor);
+      }
+    }
+    const bool go_on = descriptor >= 0 || errno == ECONNABORTED || errno == EINTR;
+    if (none_left) spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (!go_on) return;
   }
 }
 
-void ServerCore::refuse_full(int descriptor) {
+bool ServerCore::make_room() {
+  const auto oldest = std::find_if(http_.begin(), http_.end(),
+                                   [](const auto& connection) { return connection->awaits_head(); });
+  if (oldest == http_.end()) return false;
   ++refused_full_;
-  constexpr std::string_view answer =
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 41\r\n"
-      "Retry-After: 5\r\nConnection: close\r\n\r\n503 Service Unavailable: too many clients";
-  char ignored[4096];
-  // What has arrived is read, else closing would reset the connection before the answer is seen.
-  while (::recv(descriptor, ignored, sizeof ignored, MSG_DONTWAIT) > 0) {
-  }
-  (void)::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  ::shutdown(descriptor, SHUT_WR);
-  ::close(descriptor);
+  (*oldest)->close();
+  return true;
 }
 
 void ServerCore::accepted(int descriptor, const SocketAddress& peer) {
-  if (http_.size() + sockets_.size() >= options_.max_connections) return refuse_full(descriptor);
   ++accepted_;
   const int on = 1;
   (void)::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -152,7 +158,13 @@ void ServerCore::adopt(int descriptor, std::string_view key, std::string_view re
   auto* raw = socket.get();
   socket.reset();
   const auto* wsi = lws_->adopt(descriptor, head, *raw);
-  if (auto left = known.lock(); left && wsi == nullptr && !left->has_socket()) remove(*left);
+  if (auto left = known.lock()) {
+    if (wsi == nullptr && !left->has_socket()) {
+      remove(*left);
+    } else if (stopping_) {
+      left->close(1001, kShuttingDown);
+    }
+  }
   if (!rest.empty()) lws_->wake();
   arm_tick();
 }
@@ -245,7 +257,7 @@ void ServerCore::shut_down(Duration deadline, Completion<> done) {
     auto& connection = **at++;
     connection.wind_down();
   }
-  for (auto& socket : sockets_) socket->close(1001, "the server is shutting down");
+  for (auto& socket : sockets_) socket->close(1001, kShuttingDown);
   drain_timer_ = loop_.make_timer([this] {
     const auto self = shared_from_this();
     for (auto at = http_.begin(); at != http_.end();) {
@@ -263,8 +275,10 @@ void ServerCore::check_drained() {
   drain_posted_ = true;
   loop_.post([weak = weak_from_this()] {
     if (auto self = weak.lock()) {
-      self->drain_timer_.reset();
       self->drain_posted_ = false;
+      // A connection that became a WebSocket in between ends first.
+      if (!self->http_.empty() || !self->sockets_.empty()) return;
+      self->drain_timer_.reset();
       if (self->drained_) self->drained_(Result<>{});
     }
   });
@@ -288,6 +302,7 @@ void ServerCore::stop() {
   }
   on_request_ = nullptr;
   on_upgrade_ = nullptr;
+  on_refusal_ = nullptr;
 }
 
 }  // namespace aiot::ws

@@ -20,7 +20,7 @@ class ServerWebSocket;
 class ServerCore : public std::enable_shared_from_this<ServerCore> {
  public:
   ServerCore(EventLoop& loop, HttpServerOptions options, HttpServer::RequestHandler on_request,
-             HttpServer::UpgradeHandler on_upgrade);
+             HttpServer::UpgradeHandler on_upgrade, HttpServer::RefusalHandler on_refusal);
   ~ServerCore();
   ServerCore(const ServerCore&) = delete;
   ServerCore& operator=(const ServerCore&) = delete;
@@ -40,6 +40,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] HttpServer::RequestHandler& on_request() { return on_request_; }
   [[nodiscard]] HttpServer::UpgradeHandler& on_upgrade() { return on_upgrade_; }
+  [[nodiscard]] HttpServer::RefusalHandler& on_refusal() { return on_refusal_; }
   void count_refused_head() { ++refused_heads_; }
   /// A buffer to read into, for one read at a time.
   [[nodiscard]] std::vector<char>& scratch() { return scratch_; }
@@ -54,7 +55,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
  private:
   void accept_some();
   void accepted(int descriptor, const SocketAddress& peer);
-  void refuse_full(int descriptor);
+  /// Closes the connection that has waited longest for a request, so that nobody keeps others out by opening
+  /// idle ones; false when all are at work.
+  bool make_room();
   void on_tick();
   void arm_tick();
   void flush_ready();
@@ -64,6 +67,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   HttpServerOptions options_;
   HttpServer::RequestHandler on_request_;
   HttpServer::UpgradeHandler on_upgrade_;
+  HttpServer::RefusalHandler on_refusal_;
   std::shared_ptr<LwsContext> lws_;
   std::vector<char> scratch_;
 

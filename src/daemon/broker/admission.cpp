@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/address.h"
 #include "core/base/text.h"
 #include "daemon/wire/gateway_v1.h"
 
@@ -40,13 +41,26 @@ Result<GatewayAdmission> admit_native(const ws::UpgradeRequest& request, const w
   return admission;
 }
 
+/// True for an authority (lower case) that leads to this machine whoever answers for names.
+bool is_own_authority(std::string_view authority, std::string_view own_name) {
+  constexpr std::string_view localhost = "localhost";
+  const std::string_view name = authority.substr(0, authority.find(':'));
+  if (name.empty()) return false;
+  if (SocketAddress::parse(authority, 80) || name == localhost) return true;
+  if (name.size() > localhost.size() && name.substr(name.size() - localhost.size() - 1) == ".localhost")
+    return true;
+  return name == text::lower(own_name);
+}
+
 }  // namespace
 
-bool origin_allowed(std::string_view origin, std::string_view host, const std::vector<std::string>& allowed) {
+bool origin_allowed(std::string_view origin, std::string_view host, std::string_view own_name,
+                    const std::vector<std::string>& allowed) {
   if (origin.empty()) return true;
   const std::string asked = text::lower(origin);
+  const std::string authority = text::lower(host);
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!host.empty() && asked == std::string(scheme) + text::lower(host)) return true;
+    if (asked == std::string(scheme) + authority && is_own_authority(authority, own_name)) return true;
   }
   return std::any_of(allowed.begin(), allowed.end(), [&](std::string entry) {
     while (!entry.empty() && entry.back() == '/') entry.pop_back();

@@ -12,9 +12,10 @@
 /// Who may open which session. Pure.
 namespace aiot::broker {
 
-/// True when a browser page of `origin` may use this broker: no origin (not a browser), the broker's own (the
-/// request's Host), or one of `allowed`; "*" allows every one.
-[[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host,
+/// True when a browser page of `origin` may use this broker: no origin (not a browser), one of `allowed` ("*"
+/// allows every one), or the broker's own: the request's Host, when that is an IP address, localhost or
+/// `own_name`. Any other name may be one that a stranger made to lead here (DNS rebinding).
+[[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host, std::string_view own_name,
                                   const std::vector<std::string>& allowed);
 
 /// A gateway at /gw.

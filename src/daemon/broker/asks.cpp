@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "core/base/log.h"
 #include "core/base/random.h"
 
 namespace aiot::broker {
@@ -15,6 +14,21 @@ constexpr Duration kVerdictGrace = std::chrono::milliseconds(250);
 
 Error failure(Errc code, Outcome outcome, std::string message) {
   return Error{code, std::move(message), 0, outcome};
+}
+
+bool reads(Method method) { return method == Method::get || method == Method::fetch; }
+
+/// Why an answer without an error is none: success is 2.xx, and a write's names who confirmed it.
+std::string_view flaw_of(const wire::Answer& answer, Method method) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const std::string& code = answer.code;
+  if (!code.empty() &&
+      (code.size() != 4 || code.compare(0, 2, "2.") != 0 || !is_digit(code[2]) || !is_digit(code[3]))) {
+    return "a success with a code that is not 2.xx";
+  }
+  if (!reads(method) && answer.confirmed != "device" && answer.confirmed != "echo")
+    return "a success that nobody confirmed";
+  return {};
 }
 
 }  // namespace
@@ -69,10 +83,27 @@ void Asks::request(NodeRequest request, Completion<wire::Answer> done) {
     return refuse(failure(Errc::internal, Outcome::not_sent, "too many requests to nodes are under way"),
                   std::move(done));
   }
-  const std::uint64_t id = next_id_++;
-  const bool by_echo = !(*link)->answers();
+  const wire::Ask ask{next_id_++,
+                      request.method,
+                      request.uid,
+                      request.resource,
+                      request.payload,
+                      request.content_format,
+                      std::min(request.timeout, request.expires)};
+  if (!(*link)->ask(ask, source_)) {
+    counters_.drop(Drop::queue_full);
+    return refuse(failure(Errc::unreachable, Outcome::not_sent, "the gateway's queue is full"),
+                  std::move(done));
+  }
+  await(ask.id, **link, request, std::move(done));
+}
+
+void Asks::await(std::uint64_t id, const GatewayLink& link, const NodeRequest& request,
+                 Completion<wire::Answer> done) {
+  const bool by_echo = !link.answers();
   const TimePoint started = loop_.now();
-  Pending waiting{*link,
+  Pending waiting{&link,
+                  request.method,
                   request.uid,
                   request.resource,
                   by_echo ? request.payload : std::string(),
@@ -80,49 +111,50 @@ void Asks::request(NodeRequest request, Completion<wire::Answer> done) {
                   started,
                   started + request.timeout + (by_echo ? Duration::zero() : kVerdictGrace),
                   std::move(done)};
-  wire::Ask ask{id,
-                request.method,
-                std::move(request.uid),
-                std::move(request.resource),
-                std::move(request.payload),
-                request.content_format,
-                std::min(request.timeout, request.expires)};
-  if (!(*link)->ask(ask, source_)) {
-    counters_.drop(Drop::queue_full);
-    return refuse(failure(Errc::unreachable, Outcome::not_sent, "the gateway's queue is full"),
-                  std::move(waiting.done));
-  }
   if (by_echo) ++echoes_;
   deadlines_.emplace(std::pair(waiting.deadline, id), true);
   pending_.emplace(id, std::move(waiting));
   arm();
 }
 
+void Asks::drop_write(Drop why, std::string_view what, std::string_view reason) {
+  counters_.drop(why);
+  if (limiter_.allow()) log::warn("a client's write was dropped ({}): {}", what, reason);
+}
+
 void Asks::write(std::string_view uid, std::string_view resource, std::string_view payload,
                  std::string_view source) {
-  static log::Limiter limiter;
   const auto refused = [&](Drop why, std::string_view reason) {
-    counters_.drop(why);
-    if (limiter.allow()) log::warn("a client's write to {}/{} was dropped: {}", uid, resource, reason);
+    drop_write(why, fmt::format("{}/{}", uid, resource), reason);
   };
-  const NodeRequest request{
-      Method::put, std::string(uid), std::string(resource), std::string(payload), {}, {}, {}};
+  NodeRequest request;
+  request.uid = uid;
+  request.resource = resource;
+  request.payload = payload;
   const Node* node = table_.find(uid);
   if (node == nullptr || node->hidden) return refused(Drop::unknown_node, "no such node");
   auto link = route(request);
   if (!link) return refused(Drop::gateway_away, link.error().message);
-  const wire::Ask ask{
-      next_id_++, Method::put, request.uid, request.resource, request.payload, {}, std::chrono::seconds(10)};
-  if (!(*link)->ask(ask, source)) refused(Drop::queue_full, "the gateway's queue is full");
+  const wire::Ask ask{next_id_++, request.method, request.uid, request.resource, request.payload,
+                      {},         request.timeout};
+  if (!(*link)->ask(ask, source)) return refused(Drop::queue_full, "the gateway's queue is full");
+  // Nobody waits for its outcome: beyond the bound it is only not timed.
+  if (pending_.size() < kMaxPendingAsks) await(ask.id, **link, request, {});
 }
 
 void Asks::answered(const GatewayLink& link, wire::Answer answer) {
   const auto entry = pending_.find(answer.id);
-  if (entry == pending_.end() || entry->second.link != &link) {
-    if (answer.error) log::debug("a write failed: {}", answer.error->message);
-    return;
-  }
+  if (entry == pending_.end() || entry->second.link != &link) return;
   if (answer.error) return settle(entry, *std::move(answer.error));
+  const Pending& waiting = entry->second;
+  if (const auto flaw = flaw_of(answer, waiting.method); !flaw.empty()) {
+    if (limiter_.allow()) {
+      log::warn("a gateway's answer to {} {}/{} is malformed: {}", to_string(waiting.method), waiting.uid,
+                waiting.resource, flaw);
+    }
+    return settle(entry, failure(Errc::peer_failed, reads(waiting.method) ? Outcome::none : Outcome::unknown,
+                                 fmt::format("the gateway of node {} answered {}", waiting.uid, flaw)));
+  }
   settle(entry, std::move(answer));
 }
 
@@ -160,6 +192,13 @@ void Asks::settle(PendingMap::iterator entry, Result<wire::Answer> result) {
   pending_.erase(entry);
   if (waiting.by_echo) --echoes_;
   durations_.observe(std::chrono::duration<double>(loop_.now() - waiting.started).count());
+  if (!waiting.done) {
+    if (!result && limiter_.allow()) {
+      log::warn("a client's write to {}/{} failed: {}", waiting.uid, waiting.resource,
+                result.error().message);
+    }
+    return;
+  }
   loop_.post(
       [done = std::move(waiting.done), result = std::move(result)]() mutable { done(std::move(result)); });
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/completion.h"
+#include "core/base/log.h"
 #include "core/loop/event_loop.h"
 #include "daemon/broker/counters.h"
 #include "daemon/broker/gateway_link.h"
@@ -43,9 +44,11 @@ class Asks {
   /// queue is full, usage for what the node's gateway has no word for, timeout and unknown when the deadline
   /// passed. `done` is called on a later turn.
   void request(NodeRequest request, Completion<wire::Answer> done);
-  /// A pyaiot client's write: sent and forgotten; what cannot be sent is counted and logged.
+  /// A pyaiot client's write: nobody is answered; what fails is logged, what cannot be sent counted too.
   void write(std::string_view uid, std::string_view resource, std::string_view payload,
              std::string_view source);
+  /// Counts and logs a pyaiot client's write that goes no further; `what` says which or whose.
+  void drop_write(Drop why, std::string_view what, std::string_view reason);
 
   void answered(const GatewayLink& link, wire::Answer answer);
   /// A value came from a node: perhaps the echo of a write.
@@ -58,17 +61,20 @@ class Asks {
  private:
   struct Pending {
     const GatewayLink* link = nullptr;
+    Method method = Method::put;
     std::string uid, resource, payload;
     bool by_echo = false;
     TimePoint started{};
     TimePoint deadline{};
-    Completion<wire::Answer> done;
+    Completion<wire::Answer> done;  ///< empty for a pyaiot client's
   };
   using PendingMap = std::map<std::uint64_t, Pending>;
 
   /// The node's gateway, or why it cannot be asked.
   Result<GatewayLink*> route(const NodeRequest& request) const;
   void refuse(Error error, Completion<wire::Answer> done);
+  void await(std::uint64_t id, const GatewayLink& link, const NodeRequest& request,
+             Completion<wire::Answer> done);
   void settle(PendingMap::iterator entry, Result<wire::Answer> result);
   void expire();
   void arm();
@@ -77,6 +83,7 @@ class Asks {
   NodeTable& table_;
   Counters& counters_;
   Histogram& durations_;
+  log::Limiter limiter_;
   std::string source_;  ///< the broker's own id, as the writing client on pyaiot's wire
   std::uint64_t next_id_ = 1;
   PendingMap pending_;

@@ -85,7 +85,10 @@ class BrokerImpl final : public Broker {
         [this](ws::HttpRequest request, ws::HttpResponder responder) {
           answer(std::move(request), std::move(responder));
         },
-        [this](const ws::UpgradeRequest& request) { return decide(request); });
+        [this](const ws::UpgradeRequest& request) { return decide(request); },
+        [](std::string_view path, int status, std::string why) {
+          return is_api(path) ? problem(status, Errc::usage, std::move(why)) : plain(status, why + "\n");
+        });
     if (!server) return server.error();
     server_ = std::move(*server);
     return {};
@@ -110,7 +113,7 @@ class BrokerImpl final : public Broker {
   ws::UpgradeDecision decide(const ws::UpgradeRequest& request) {
     if (request.path == "/gw") return decide_gateway(request);
     if (request.path != "/ws") return {nullptr, {}, 404, "there is no WebSocket here"};
-    if (!origin_allowed(request.origin, request.header("host"), options_.allow_origins)) {
+    if (!origin_allowed(request.origin, request.header("host"), own_name_, options_.allow_origins)) {
       log::warn("a page of {} was refused; --allow-origin would let it in", request.origin);
       return {nullptr, {}, 403, "pages of this origin may not use this broker"};
     }
@@ -138,16 +141,19 @@ class BrokerImpl final : public Broker {
 
   void answer(ws::HttpRequest request, ws::HttpResponder responder) {
     const std::string_view path = request.path;
-    if (path.substr(0, kApiPrefix.size()) == kApiPrefix) {
+    if (is_api(path)) {
       // A page elsewhere can send simple requests without asking first; it may not change anything by them.
       const bool reads = request.method == "GET" || request.method == "HEAD";
-      if (!reads &&
-          !origin_allowed(request.header("origin"), request.header("host"), options_.allow_origins)) {
+      if (!reads && !origin_allowed(request.header("origin"), request.header("host"), own_name_,
+                                    options_.allow_origins)) {
         return responder.reply(
             problem(403, Errc::unauthorized, "pages of this origin may not use this broker"));
       }
       return rest_.handle(std::move(request), std::move(responder), Principal{});
     }
+    const bool ours =
+        path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/ws" || path == "/gw";
+    if (ours && request.method != "GET") return responder.reply(only_get());
     if (path == "/healthz") return responder.reply(plain(200, "ok\n"));
     if (path == "/readyz") {
       return responder.reply(stopping_ ? plain(503, "stopping\n") : plain(200, "ready\n"));
@@ -160,6 +166,8 @@ class BrokerImpl final : public Broker {
     }
     responder.reply(serve_file(request, options_.dashboard ? dashboard_assets() : std::span<const Asset>()));
   }
+
+  static bool is_api(std::string_view path) { return path.substr(0, kApiPrefix.size()) == kApiPrefix; }
 
   static ws::HttpResponse plain(int status, std::string_view body) {
     ws::HttpResponse response;
@@ -186,6 +194,7 @@ class BrokerImpl final : public Broker {
 
   EventLoop& loop_;
   Options options_;
+  std::string own_name_ = host_name();
   wire::Keys keys_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   NodeTable table_;

@@ -33,6 +33,9 @@ void ClientSession::opened(ws::WsConnection& connection) {
 void ClientSession::received(std::string_view message, bool binary) {
   if (binary) return connection_->close(1003, "messages are JSON in text frames");
   auto parsed = pyaiot::parse(message);
+  if (!parsed && parsed.error().code == Errc::usage) {
+    return asks_.drop_write(Drop::too_large, connection_->peer().text(), parsed.error().message);
+  }
   if (!parsed) return connection_->close(1003, close_reason(parsed.error().message));
   switch (parsed->type) {
     case pyaiot::Message::Type::joined:

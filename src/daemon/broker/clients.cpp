@@ -41,7 +41,7 @@ void Clients::joined(const Node& node) {
 }
 
 void Clients::updated(const Node& node, const Resource& resource) {
-  if (readers_ == 0) return;
+  if (readers_ == 0 || pyaiot::is_identity(resource.name)) return;
   pyaiot::append_update(payload_, node.uid, resource, kEveryone);
   append(true);
 }

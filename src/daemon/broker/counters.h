@@ -26,11 +26,12 @@ enum class Drop : std::uint8_t {
   unknown_node,  ///< a client's write to a node nobody knows
   gateway_away,  ///< a client's write to a node that cannot be reached
   queue_full,    ///< a write beyond what a gateway's queue or the broker holds
+  too_large,     ///< a client's message with a name or value beyond its bound
   kCount
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Drop::kCount)> kDropLabels = {
-    "not_owner",   "table_full",   "duplicate",    "invalid",
-    "slow_client", "unknown_node", "gateway_away", "queue_full"};
+    "not_owner",    "table_full",   "duplicate",  "invalid",  "slow_client",
+    "unknown_node", "gateway_away", "queue_full", "too_large"};
 
 /// What /metrics shows of the updates that passed.
 struct Counters {

@@ -95,6 +95,7 @@ class PyaiotGatewaySession final : public ws::WsSession, public GatewayLink {
   ws::WsConnection* connection_ = nullptr;
   GatewayRecord* gateway_ = nullptr;
   log::Limiter limiter_;
+  bool told_bad_uid_ = false;
 };
 
 }  // namespace aiot::broker

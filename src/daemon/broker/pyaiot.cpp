@@ -22,7 +22,7 @@ bool read_value(JsonReader& reader, Resource& out) {
   }
   std::string_view raw;
   if (!reader.read_raw(raw)) return false;
-  if (raw.size() > kMaxValue) return reader.fail("a value above 64 KB");
+  if (raw.size() > kMaxValue) return reader.exceed("a value above 64 KB");
   out.raw_json = true;
   out.bytes = raw;
   return true;
@@ -54,13 +54,25 @@ bool is_cbor(const Resource& resource) {
                                      *resource.content_format == content_format::kSensmlCbor);
 }
 
+Error not_understood(const JsonReader& reader) {
+  auto error = reader.error();
+  if (!reader.over_bound()) return make_error(Errc::rejected, "not JSON: " + error.message);
+  return make_error(Errc::usage, std::move(error.message));
+}
+
 }  // namespace
+
+bool is_identity(std::string_view endpoint) {
+  return endpoint == "ip" || endpoint == "id" || endpoint == "protocol";
+}
 
 Result<Message> parse(std::string_view text) {
   JsonReader reader(text);
   Message message;
   std::string type;
   std::string_view name;
+  Message write;  // what a client's `data` says
+  Error oversized;
   if (reader.peek() != JsonReader::Kind::object) {
     reader.skip();
     if (!reader.finish()) return make_error(Errc::rejected, "not JSON: " + reader.error().message);
@@ -80,20 +92,20 @@ Result<Message> parse(std::string_view text) {
       reader.read_string(message.dst, kMaxWord);
     } else if (name == "data" && kind == JsonReader::Kind::object && !message.has_endpoint) {
       // A client's write, or a gateway's structured value that comes before its endpoint: both are kept.
-      JsonReader ahead = reader;
-      message.has_data = read_value(reader, message.value);
-      if (message.has_data) {
-        Resource kept = message.value;
-        read_write(ahead, message);
-        if (!message.is_write) message.value = std::move(kept);
-      }
+      JsonReader inside = reader;
+      read_write(inside, write);
+      if (inside.over_bound()) oversized = not_understood(inside);
+      JsonReader whole = reader;
+      message.has_data = read_value(whole, message.value);
+      if (!message.has_data) oversized = not_understood(whole);
+      reader.skip();
     } else if (name == "data") {
       message.has_data = read_value(reader, message.value);
     } else {
       reader.skip();
     }
   }
-  if (!reader.finish()) return make_error(Errc::rejected, "not JSON: " + reader.error().message);
+  if (!reader.finish()) return not_understood(reader);
   if (type == "update") {
     message.type = Message::Type::update;
   } else if (type == "new") {
@@ -105,6 +117,12 @@ Result<Message> parse(std::string_view text) {
   } else {
     return make_error(Errc::rejected, type.empty() ? "no type" : "unknown type '" + type + "'");
   }
+  if (write.is_write && !message.has_endpoint) {
+    write.type = message.type;
+    write.has_data = true;
+    return write;
+  }
+  if (!oversized.message.empty() && !(message.has_endpoint && message.has_data)) return oversized;
   return message;
 }
 

@@ -25,7 +25,11 @@ struct Message {
   bool is_write = false;  ///< an update whose data holds uid, endpoint and payload
 };
 
-/// Errc::rejected in words fit for a close reason: not JSON, not an object, no known type.
+/// Endpoints that tell who a node is. What the native wire has of that name stays out of this one.
+[[nodiscard]] bool is_identity(std::string_view endpoint);
+
+/// Errc::rejected in words fit for a close reason: not JSON, not an object, no known type. Errc::usage for
+/// what is only longer or deeper than it may be.
 [[nodiscard]] Result<Message> parse(std::string_view text);
 
 /// Appends the payload of one message each; `dst` is "all" or a client's id.

@@ -8,6 +8,11 @@
 #include "daemon/broker/pyaiot.h"
 
 namespace aiot::broker {
+namespace {
+
+constexpr std::string_view kAlive = "alive";
+
+}  // namespace
 
 PyaiotGatewaySession::PyaiotGatewaySession(GatewayServices services, Principal principal)
     : services_(services), principal_(std::move(principal)) {}
@@ -35,14 +40,26 @@ void PyaiotGatewaySession::ignored(std::string_view why) {
   if (limiter_.allow()) log::warn("gateway {}: a message was ignored: {}", name_, why);
 }
 
-void PyaiotGatewaySession::received(std::string_view text, bool binary) {
+void PyaiotGatewaySession::received(std::string_view payload, bool binary) {
   if (gateway_ == nullptr) return;
   if (binary) return ignored("binary");
-  auto message = pyaiot::parse(text);
+  auto message = pyaiot::parse(payload);
   if (!message) return ignored(message.error().message);
-  if (message->uid.empty()) return ignored("no uid");
   using Type = pyaiot::Message::Type;
   const Now now = services_.now();
+  if (message->type == Type::update && !message->has_endpoint && message->uid == kAlive) {
+    gateway_->last_seen = now.wall;  // a sign of life of the gateway itself
+    return;
+  }
+  if (message->uid.empty()) return ignored("no uid");
+  if (message->uid == kAlive || text::escape_controls(message->uid) != message->uid) {
+    services_.counters.drop(Drop::invalid);
+    if (!std::exchange(told_bad_uid_, true)) {
+      log::warn("gateway {}: messages of uid \"{}\" are ignored: no node can be named so", name_,
+                message->uid);
+    }
+    return;
+  }
   const bool answered = !message->dst.empty() && message->dst != "all";
   Routing& routing = services_.routing;
   switch (message->type) {
@@ -50,10 +67,6 @@ void PyaiotGatewaySession::received(std::string_view text, bool binary) {
     case Type::out: return routing.node_out(*gateway_, message->uid, now);
     case Type::reset: return routing.node_reset(*gateway_, message->uid, now);
     case Type::update: break;
-  }
-  if (!message->has_endpoint && message->uid == "alive") {  // a sign of life of the gateway itself
-    gateway_->last_seen = now.wall;
-    return;
   }
   if (!message->has_endpoint || !message->has_data) return ignored("an update without endpoint or data");
   message->value.time = now.wall;

@@ -24,14 +24,15 @@ std::optional<Method> method_of(std::string_view name) {
   return name == "HEAD" ? std::optional(Method::get) : std::nullopt;
 }
 
-/// A duration of the query, up to kMaxTimeout; `otherwise` when absent.
+/// A duration of the query, at most kMaxTimeout; `otherwise` when absent.
 Result<Duration> parse_wait(const RestCall& call, const std::string& name, Duration otherwise) {
   const std::string_view text = call.parameter(name);
   if (text.empty()) return otherwise;
   auto duration = parse_duration(text);
   if (!duration) return make_error(Errc::usage, fmt::format("{}: {}", name, duration.error().message));
   if (*duration <= Duration::zero()) return make_error(Errc::usage, name + " must be above zero");
-  return std::min(*duration, kMaxTimeout);
+  if (*duration > kMaxTimeout) return make_error(Errc::usage, name + " is at most 5m");
+  return *duration;
 }
 
 /// A call whose node has been asked.
@@ -174,13 +175,20 @@ void write_resource(const RestServices& services, RestCall call) {
   if (!is_json_body(call.request)) {
     return call.reply(problem(415, Errc::usage, "the body must be application/json"));
   }
+  const std::string_view coding = call.request.header("content-encoding");
+  if (!coding.empty() && text::lower(coding) != "identity") {
+    return call.reply(problem(415, Errc::usage, "the body must not be compressed"));
+  }
   auto value =
       *method == Method::del ? BodyValue{} : parse_body_value(call.request.body, *method == Method::put);
   if (!value) return call.reply(problem(400, value.error()));
   std::string key(call.request.header("idempotency-key"));
-  if (key.size() > Idempotency::kMaxKey) {
-    return call.reply(problem(400, Errc::usage,
-                              fmt::format("an Idempotency-Key has up to {} bytes", Idempotency::kMaxKey)));
+  const auto& headers = call.request.headers;
+  const bool has_key = std::any_of(headers.begin(), headers.end(),
+                                   [](const auto& field) { return field.first == "idempotency-key"; });
+  if (has_key && (key.empty() || key.size() > Idempotency::kMaxKey)) {
+    return call.reply(
+        problem(400, Errc::usage, fmt::format("an Idempotency-Key has 1 to {} bytes", Idempotency::kMaxKey)));
   }
   if (!key.empty()) {
     const std::string print =

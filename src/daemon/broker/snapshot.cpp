@@ -36,6 +36,7 @@ struct Encoder {
       frame();
     }
     for (const Resource& resource : node.resources) {
+      if (pyaiot::is_identity(resource.name)) continue;
       pyaiot::append_update(payload, node.uid, resource, kPlaceholder);
       frame();
       ++block.updates;

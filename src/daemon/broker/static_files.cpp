@@ -74,14 +74,16 @@ ws::HttpResponse serve(const Asset& asset, const ws::HttpRequest& request) {
 
 }  // namespace
 
+ws::HttpResponse only_get() {
+  ws::HttpResponse response;
+  response.status = 405;
+  response.body = "only GET is possible here\n";
+  response.headers.emplace_back("allow", "GET, HEAD");
+  return response;
+}
+
 ws::HttpResponse serve_file(const ws::HttpRequest& request, std::span<const Asset> assets) {
-  if (request.method != "GET" && request.method != "HEAD") {
-    ws::HttpResponse response;
-    response.status = 405;
-    response.body = "only GET is possible here\n";
-    response.headers.emplace_back("allow", "GET, HEAD");
-    return response;
-  }
+  if (request.method != "GET" && request.method != "HEAD") return only_get();
   const std::string_view path = request.path == "/" ? kIndex : std::string_view(request.path);
   const auto found =
       std::find_if(assets.begin(), assets.end(), [&](const Asset& asset) { return asset.path == path; });

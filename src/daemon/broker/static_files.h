@@ -16,5 +16,7 @@ inline constexpr std::string_view kContentSecurityPolicy =
 /// Answers a GET for one of `assets`, "/" being "/index.html": compressed if the client takes gzip, 304 if it
 /// has it already. Without any assets "/" is a page that says so. 404 otherwise.
 [[nodiscard]] ws::HttpResponse serve_file(const ws::HttpRequest& request, std::span<const Asset> assets);
+/// 405 for a path that can only be read.
+[[nodiscard]] ws::HttpResponse only_get();
 
 }  // namespace aiot::broker

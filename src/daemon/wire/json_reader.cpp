@@ -39,6 +39,11 @@ void JsonReader::skip_space() {
   while (at_ < text_.size() && is_space(text_[at_])) ++at_;
 }
 
+bool JsonReader::exceed(const char* what) {
+  if (what_ == nullptr) over_bound_ = true;
+  return fail(what);
+}
+
 bool JsonReader::fail(const char* what) {
   if (what_ == nullptr) {
     what_ = what;
@@ -77,14 +82,14 @@ JsonReader::Kind JsonReader::peek() {
 
 bool JsonReader::enter_object() {
   if (!expect('{', "expected an object")) return false;
-  if (++depth_ > kMaxJsonDepth) return fail("nested too deeply");
+  if (++depth_ > kMaxJsonDepth) return exceed("nested too deeply");
   fresh_ = true;
   return true;
 }
 
 bool JsonReader::enter_array() {
   if (!expect('[', "expected an array")) return false;
-  if (++depth_ > kMaxJsonDepth) return fail("nested too deeply");
+  if (++depth_ > kMaxJsonDepth) return exceed("nested too deeply");
   fresh_ = true;
   return true;
 }
@@ -130,7 +135,7 @@ bool JsonReader::string_view_of(std::string_view& inside, std::string& scratch, 
   if (at_ >= text_.size()) return fail("a string without its end");
   if (text_[at_] == '"') {
     inside = text_.substr(begin, at_ - begin);
-    if (inside.size() > max) return fail("a string that is too long");
+    if (inside.size() > max) return exceed("a string that is too long");
     if ((high & 0x80) != 0 && !text::is_utf8(inside)) return fail("a string that is not UTF-8");
     ++at_;
     return true;
@@ -144,7 +149,7 @@ bool JsonReader::string_view_of(std::string_view& inside, std::string& scratch, 
 bool JsonReader::unescape(std::string& out, std::size_t max) {
   while (at_ < text_.size()) {
     const char c = text_[at_];
-    if (out.size() > max) return fail("a string that is too long");
+    if (out.size() > max) return exceed("a string that is too long");
     if (c == '"') {
       if (!text::is_utf8(out)) return fail("a string that is not UTF-8");
       ++at_;

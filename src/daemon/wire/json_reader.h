@@ -47,7 +47,11 @@ class JsonReader {
   [[nodiscard]] bool failed() const { return what_ != nullptr; }
   /// Fails for a reason of the caller's; `what` must be a literal. Returns false.
   bool fail(const char* what);
-  /// Errc::rejected: "not valid JSON: <what> at byte N".
+  /// The same for a bound of the caller's.
+  bool exceed(const char* what);
+  /// True when it failed because of a bound: the text may well be JSON.
+  [[nodiscard]] bool over_bound() const { return over_bound_; }
+  /// Errc::rejected: "<what> at byte N".
   [[nodiscard]] Error error() const;
 
  private:
@@ -66,6 +70,7 @@ class JsonReader {
   int depth_ = 0;
   bool fresh_ = false;  ///< the container was just entered: no comma yet
   const char* what_ = nullptr;
+  bool over_bound_ = false;
   std::size_t failed_at_ = 0;
   std::string name_;     ///< a member name that had escapes
   std::string discard_;  ///< strings passed over

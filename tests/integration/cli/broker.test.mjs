@@ -1,11 +1,13 @@
 // The commands that go through a broker, with a gateway and nodes behind it: all real processes.
 import assert from 'node:assert/strict'
+import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { CoapNode } from '../../support/coap_node.mjs'
 import { Process, bin, daemon, scratch, until } from '../../support/process.mjs'
+import { WebClient } from '../../support/web_client.mjs'
 import { aiot as plain, environment, lines } from './support.mjs'
 
 let broker, gateway, node, url, keys
@@ -102,6 +104,80 @@ test('an address in use is exit 3', async () => {
   assert.equal(lines(logged.stderr).at(-1).error.code, 'unreachable')
   const coap = await plain(['serve-gateway', '--coap', '127.0.0.1:5683', '--broker', url, '--state-dir', scratch(), '--key-file', keys])
   assert.equal(coap.code, 3, coap.stderr)
+})
+
+test('what ends a daemon at its start is JSON on stderr with --log-format json', async () => {
+  const directory = scratch()
+  const bad = join(directory, 'bad')
+  writeFileSync(bad, 'garbage', { mode: 0o600 })
+  const taken = `127.0.0.1:${broker.listeners.http.port}`
+  for (const [code, ...args] of [
+    ['unreachable', 'serve-broker', '--listen', taken, '--key-file', keys],
+    ['usage', 'serve-broker', '--listen', '127.0.0.1:0', '--key-file', bad],
+    ['usage', 'serve-broker', '--listen', '0.0.0.0:0', '--key-file', join(directory, 'none')],
+    ['unreachable', 'serve-gateway', '--standalone', '--listen', taken, '--coap', '127.0.0.3:0', '--key-file', keys],
+    ['unreachable', 'serve-gateway', '--coap', '127.0.0.1:5683', '--broker', url, '--key-file', keys],
+    ['usage', 'serve-gateway', '--coap', '127.0.0.3:0', '--broker', url, '--key-file', bad],
+  ]) {
+    const ended = await plain([...args, '--log-format', 'json', '--state-dir', scratch()])
+    assert.equal(ended.code, code === 'usage' ? 2 : 3, ended.stderr)
+    assert.equal(lines(ended.stderr).at(-1).error.code, code, ended.stderr) // every line is JSON
+  }
+})
+
+test('TLS to a broker without TLS is exit 7, at once', async () => {
+  for (const scheme of ['wss', 'https', 'aiots']) {
+    const base = `${scheme}://127.0.0.1:${broker.listeners.http.port}`
+    for (const command of [['nodes'], ['get', 'n1/led'], ['observe', 'n1/led']]) {
+      const started = Date.now()
+      const ended = await plain([...command, '--broker', base, '--timeout', '20s'])
+      assert.equal(ended.code, 7, `${scheme} ${command}: ${ended.stderr}`)
+      assert.ok(Date.now() - started < 10_000)
+    }
+  }
+})
+
+test('keys that others can read are warned of, a demo for the network is refused, and so is --standalone with --broker', async () => {
+  const directory = scratch()
+  const open = join(directory, 'open')
+  assert.equal((await plain(['keys', 'generate', '--key-file', open])).code, 0)
+  chmodSync(open, 0o644)
+  const loose = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', open, '--state-dir', scratch()], { env: environment })
+  assert.match(loose.stderr, /open to others \(mode 0644\)/)
+  assert.ok(loose.stderr.includes(open))
+  assert.equal((await loose.end()).code, 0)
+  assert.ok(!/open to others/.test(broker.stderr))
+
+  const demo = await plain(['demo', '--listen', '0.0.0.0:0', '--for', '1s'], { env: { TMPDIR: directory } })
+  assert.equal(demo.code, 2, demo.stderr)
+  assert.match(demo.stderr, /loopback/)
+
+  const both = await plain(['serve-gateway', '--standalone', '--broker', url, '--listen', '127.0.0.1:0', '--coap', '127.0.0.3:0', '--key-file', join(directory, 'k'), '--state-dir', scratch()])
+  assert.equal(both.code, 2, both.stderr)
+  assert.match(both.stderr, /--standalone .*--broker/)
+  assert.ok(!existsSync(join(directory, 'k')))
+})
+
+test('of two gateways with one name one serves, and clients see no storm', async () => {
+  const client = new WebClient(`${url}/ws`)
+  await client.opened
+  client.send({ type: 'new', data: 'client' })
+  const twin = (host) => daemon(['serve-gateway', '--broker', url, '--coap', `${host}:0`, '--name', 'twin', '--key-file', keys, '--state-dir', scratch()], { env: environment })
+  const first = await twin('127.0.0.5')
+  await broker.line(/gateway twin connected/)
+  const other = await new CoapNode('127.0.0.6', { led: '0' }).start()
+  await other.request({ address: '127.0.0.5', port: first.listeners.coap.port }, 'POST', '/alive', 'alive:t1')
+  await client.wait((m) => m.uid === 't1' && m.endpoint === 'led')
+  const second = await twin('127.0.0.7')
+  await broker.line(/name_conflict/)
+  await new Promise((resolve) => setTimeout(resolve, 8000)) // the time in which they once fought 21 times
+  const conflicts = broker.stderr.match(/name_conflict:/g).length
+  assert.ok(conflicts <= 2, `${conflicts} conflicts`)
+  const told = client.messages.filter((m) => m.uid === 't1' && (m.type === 'new' || m.type === 'out'))
+  assert.ok(told.length <= 4, JSON.stringify(told))
+  other.stop()
+  await client.close()
+  for (const gateway of [first, second]) assert.equal((await gateway.end()).code, 0)
 })
 
 test('--standalone serves everything from one process', async () => {

@@ -56,17 +56,32 @@ TEST_CASE("missing, malformed and foreign tokens are unauthorized") {
 
 TEST_CASE("browsers are admitted from the broker's own origin and from those allowed") {
   const std::vector<std::string> allowed = {"https://Dash.example/", "http://localhost:3000"};
-  CHECK(origin_allowed("", "h:8000", {}));
-  CHECK(origin_allowed("http://h:8000", "H:8000", {}));
-  CHECK(origin_allowed("https://h", "h", {}));
-  CHECK_FALSE(origin_allowed("http://h:8001", "h:8000", {}));
-  CHECK_FALSE(origin_allowed("http://evil", "h", allowed));
-  CHECK_FALSE(origin_allowed("null", "h", allowed));
-  CHECK_FALSE(origin_allowed("http://", "", allowed));
-  CHECK_FALSE(origin_allowed("https://dash.example.evil", "h", allowed));
-  CHECK(origin_allowed("https://dash.example", "h", allowed));
-  CHECK(origin_allowed("http://localhost:3000", "h", allowed));
-  CHECK(origin_allowed("http://anything", "h", {"*"}));
+  CHECK(origin_allowed("", "h:8000", "h", {}));
+  CHECK(origin_allowed("http://h:8000", "H:8000", "h", {}));
+  CHECK(origin_allowed("https://h", "h", "H", {}));
+  CHECK_FALSE(origin_allowed("http://h:8001", "h:8000", "h", {}));
+  CHECK_FALSE(origin_allowed("http://evil", "h", "h", allowed));
+  CHECK_FALSE(origin_allowed("null", "h", "h", allowed));
+  CHECK_FALSE(origin_allowed("http://", "", "", allowed));
+  CHECK_FALSE(origin_allowed("https://dash.example.evil", "h", "h", allowed));
+  CHECK(origin_allowed("https://dash.example", "h", "h", allowed));
+  CHECK(origin_allowed("http://localhost:3000", "h", "h", allowed));
+  CHECK(origin_allowed("http://anything", "h", "h", {"*"}));
+}
+
+TEST_CASE("a page whose name a stranger made to lead here is not of the broker's own origin") {
+  for (const std::string host : {"127.0.0.1:8000", "192.0.2.1", "[::1]:8000", "[2001:db8::1]",
+                                 "localhost:8000", "LOCALHOST", "broker.localhost:8000", "pi:8000", "Pi"}) {
+    CAPTURE(host);
+    CHECK(origin_allowed("http://" + host, host, "pi", {}));
+  }
+  for (const std::string host : {"rebind.evil:8000", "rebind.evil", "pi.evil", "xlocalhost", "localhost.evil",
+                                 ".evil", ":8000", "1.2.3.4.evil", "[::1].evil:8000", "[::1"}) {
+    CAPTURE(host);
+    CHECK_FALSE(origin_allowed("http://" + host, host, "pi", {}));
+    CHECK(origin_allowed("http://" + host, host, "pi", {"http://" + host}));
+  }
+  CHECK_FALSE(origin_allowed("http://x", "x", "", {}));
 }
 
 TEST_CASE("a broker on loopback makes a missing key file, another does not") {

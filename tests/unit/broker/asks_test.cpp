@@ -42,6 +42,7 @@ struct World {
     wire::Answer answer;
     answer.id = id;
     answer.code = "2.04";
+    answer.confirmed = "device";
     answer.error = std::move(error);
     asks.answered(link, answer);
   }
@@ -174,4 +175,61 @@ TEST_CASE("asks that end with the broker are silent") {
                  [](const Result<wire::Answer>&) { FAIL("called"); });
   }
   w.loop.advance(1min);
+}
+
+TEST_CASE("a success that cannot be one leaves a write unknown and fails a read") {
+  World w;
+  for (const auto& [code, confirmed] : {std::pair("9.99", "device"),
+                                        {"4.04", "device"},
+                                        {"2.0", "device"},
+                                        {"2.0x", "device"},
+                                        {"2.04", ""},
+                                        {"2.04", "perhaps"},
+                                        {"", ""}}) {
+    CAPTURE(code, confirmed);
+    w.request("n");
+    wire::Answer answer;
+    answer.id = w.link.asked.back().id;
+    answer.code = code;
+    answer.confirmed = confirmed;
+    w.asks.answered(w.link, answer);
+    w.loop.run_posted();
+    REQUIRE_FALSE(w.results.back());
+    CHECK(w.results.back().error().code == Errc::peer_failed);
+    CHECK(w.results.back().error().outcome == Outcome::unknown);
+  }
+  w.request("n", Method::get);
+  wire::Answer answer;
+  answer.id = w.link.asked.back().id;
+  answer.code = "9.99";
+  w.asks.answered(w.link, answer);
+  w.request("n", Method::get);
+  answer.id = w.link.asked.back().id;
+  answer.code = "2.05";
+  w.asks.answered(w.link, answer);
+  w.request("n");
+  answer.id = w.link.asked.back().id;
+  answer.code.clear();
+  answer.confirmed = "echo";
+  w.asks.answered(w.link, answer);
+  w.loop.run_posted();
+  REQUIRE(w.results.size() == 10);
+  CHECK(w.results[7].error().code == Errc::peer_failed);
+  CHECK(w.results[7].error().outcome == Outcome::none);
+  CHECK(w.results[8]);
+  CHECK(w.results[9]);
+}
+
+TEST_CASE("a client's write counts among the durations, however it ends") {
+  World w;
+  w.asks.write("n", "led", "1", "client-1");
+  w.answer(w.link.asked[0].id);
+  CHECK(w.durations.count == 1);
+  w.asks.write("py", "led", "1", "client-1");
+  w.echo("py", "led", "1");
+  CHECK(w.durations.count == 2);
+  w.asks.write("n", "led", "1", "client-1");
+  w.loop.advance(11s);
+  CHECK(w.durations.count == 3);
+  CHECK(w.asks.pending() == 0);
 }

@@ -104,3 +104,35 @@ TEST_CASE("messages are written as pyaiot writes them") {
   CHECK(pyaiot::client_write("n", "led", "1", "c") ==
         R"({"type":"update","data":{"uid":"n","endpoint":"led","payload":"1"},"src":"c"})");
 }
+
+TEST_CASE("a message beyond a bound is told from one that is not JSON") {
+  const auto kind = [](const std::string& text) {
+    const auto parsed = pyaiot::parse(text);
+    REQUIRE_FALSE(parsed);
+    return parsed.error().code;
+  };
+  const auto write = [](const std::string& uid, std::size_t payload) {
+    return R"({"type":"update","data":{"uid":")" + uid + R"(","endpoint":"led","payload":")" +
+           std::string(payload, 'x') + "\"}}";
+  };
+  REQUIRE(pyaiot::parse(write("n", kMaxValue)));
+  CHECK(pyaiot::parse(write("n", kMaxValue))->is_write);
+  CHECK(kind(write("n", kMaxValue + 1)) == Errc::usage);
+  CHECK(kind(write(std::string(kMaxUid + 1, 'u'), 1)) == Errc::usage);
+  CHECK(kind(R"({"type":"update","data":)" + std::string(40, '[') + std::string(40, ']') + "}") ==
+        Errc::usage);
+  CHECK(kind(R"({"type":"new","uid":")" + std::string(kMaxUid + 1, 'u') + "\"}") == Errc::usage);
+  CHECK(kind(write("n", kMaxValue + 1).substr(0, 100)) == Errc::rejected);
+  CHECK(kind(R"({"type":"dance","data":{"uid":")" + std::string(kMaxUid + 1, 'u') + "\"}}") ==
+        Errc::rejected);
+}
+
+TEST_CASE("a structured value that looks like a write stays the gateway's") {
+  const auto parsed = pyaiot::parse(
+      R"({"type":"update","uid":"n","data":{"uid":"x","endpoint":"y","payload":"1"},"endpoint":"imu"})");
+  REQUIRE(parsed);
+  CHECK_FALSE(parsed->is_write);
+  CHECK(parsed->uid == "n");
+  CHECK(parsed->value.name == "imu");
+  CHECK(parsed->value.bytes == R"({"uid":"x","endpoint":"y","payload":"1"})");
+}

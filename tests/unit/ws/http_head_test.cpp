@@ -150,3 +150,16 @@ TEST_CASE("bodies that are malformed or beyond the bound are refused") {
   CHECK(half.feed(two) == BodyDecoder::Status::more);
   CHECK(half.end() == BodyDecoder::Status::malformed);
 }
+
+TEST_CASE("what cannot become a request line is known by its first bytes") {
+  for (const auto* good : {"", "\r\n", "G", "\r\nGET", "GET ", "GET \x01", "M-SEARCH * HTTP/1.1"}) {
+    CAPTURE(good);
+    CHECK(may_begin_request(good));
+  }
+  for (const auto* bad : {"\x16\x03\x01", "\r\n\x16", " GET", "G\r\n", "<xml", "\x80"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(may_begin_request(bad));
+  }
+  CHECK(may_begin_request(std::string(32, 'X')));
+  CHECK_FALSE(may_begin_request(std::string(33, 'X')));
+}
