@@ -140,6 +140,7 @@ class DiscoverCommand final : public Command {
     if (targets_.empty()) return everywhere(context);
     auto targets = resolve_targets(context, targets_, {});
     if (!targets) return context.fail(targets.error());
+    if (const int refused = prepare_targets(context, "discover", *targets); refused != kDone) return refused;
     return DiscoverRun(context, interface_, directory_).at(*targets);
   }
 

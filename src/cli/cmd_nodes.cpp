@@ -4,6 +4,7 @@
 #include "cli/context.h"
 #include "cli/node_list.h"
 #include "cli/options.h"
+#include "core/base/text.h"
 
 namespace aiot::cli {
 
@@ -38,6 +39,11 @@ class NodesCommand final : public Command {
   [[nodiscard]] bool has_csv() const override { return true; }
 
   int run(Context& context) override {
+    for (const std::string& label : filter_.labels) {
+      if (label.find('=') != std::string::npos && label.front() != '=') continue;
+      return context.fail(make_error(
+          Errc::usage, fmt::format("--label: '{}' is not KEY=VALUE", text::escape_controls(label))));
+    }
     auto url = context.broker_url();
     if (!url) return context.fail(url.error());
     if (url->empty()) url = std::string("ws://127.0.0.1:8000");

@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 #include "cli/context.h"
+#include "cli/exit_status.h"
 #include "cli/observe_run.h"
 #include "cli/options.h"
 #include "cli/request_options.h"
@@ -28,7 +29,10 @@ class ObserveCommand final : public Command {
         "AIOT_UNIT, AIOT_TIME and so on. The command itself is yours alone: text from the network never "
         "enters "
         "it. When it is slower than the values, the oldest of 1024 waiting ones are dropped, with a gap "
-        "event.",
+        "event. When --for is over, what still waits is dropped with a gap event too, and a command that "
+        "runs on "
+        "for a second is ended; so is one that runs when a signal ends aiot. A value with a NUL character or "
+        "longer than 100 KB is not in AIOT_VALUE, only on standard input. AIOT_TOKEN is not passed on.",
         {{"aiot observe coap://[fd00::1]/temperature", "until Ctrl-C"},
          {"aiot --json observe --count 10 --for 1m coap://192.0.2.7/a coap://192.0.2.7/b",
           "ten values of both together, or exit 4 after a minute"},
@@ -66,9 +70,9 @@ class ObserveCommand final : public Command {
     }
     auto targets = resolve_targets(context, targets_, from_);
     if (!targets) return context.fail(targets.error());
-    bool many = targets->size() > 1 || !from_.empty();
-    for (const Target& target : *targets) many = many || target.uri.text.find('*') != std::string::npos;
-    ResultPrinter printer(context, request_, true, many);
+    if (const int refused = prepare_targets(context, "observe", *targets); refused != kDone) return refused;
+    const bool many = targets->size() > 1 || !from_.empty() || targets->front().is_pattern();
+    ResultPrinter printer(context, request_, Method::get, many);
     if (auto checked = printer.check(); !checked) return context.fail(checked.error());
     return ObserveRun(context, std::move(*targets), std::move(*request), printer, limits_).run();
   }

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/context.h"
+#include "cli/exit_status.h"
 #include "cli/files.h"
 #include "cli/line_reader.h"
 #include "cli/options.h"
@@ -51,7 +52,7 @@ class LineRun {
     } else {
       Error error = std::move(result).error();
       error.message = fmt::format("line {}: {}", number_, error.message);
-      context_.fail(error, target_.uri.text);
+      context_.fail(with_outcome(std::move(error), request_.method), target_.uri.text);
       tally_.failed(number_, error.code);
     }
     reader_.next();
@@ -59,7 +60,7 @@ class LineRun {
 
   void ended(const Result<void>& end) {
     if (!end) {
-      runner_.finish(context_.fail(end.error()));
+      runner_.finish(fail_unsent(context_, end.error(), {target_}));
     } else {
       runner_.finish(report_tally(context_, tally_, "messages"));
     }
@@ -84,7 +85,8 @@ class PublishCommand final : public Command {
         "Publishes a message. On coap and coap+tcp it is a POST. VALUE is as for put: the argument, - for "
         "standard input, @FILE for a file, none for an empty message. With --lines each line of standard "
         "input "
-        "is a message of its own, sent in order, the next one when the last is acknowledged; exit 8 says "
+        "is a message of its own, without its LF or CRLF, sent in order, the next one when the last is "
+        "acknowledged; exit 8 says "
         "that "
         "some were not.\n\n"
         "Brokers are refused: aiot put writes to a node through one.",
@@ -114,33 +116,19 @@ class PublishCommand final : public Command {
                                      "--lines reads the messages from standard input; VALUE does not "
                                      "go with it"));
     }
-    auto target = resolve_target(context, target_);
-    if (!target) return context.fail(target.error());
-    if (auto fits = check_scheme(target->uri.scheme); !fits) return context.fail(fits.error());
-    ResultPrinter printer(context, request_, false, false);
-    if (auto checked = printer.check(); !checked) return context.fail(checked.error());
-    if (lines_) return LineRun(context, std::move(*target), std::move(*request), printer).run();
+    auto targets = resolve_targets(context, {target_}, {});
+    if (!targets) return context.fail(targets.error());
+    if (const int refused = prepare_targets(context, "publish", *targets); refused != kDone) return refused;
+    ResultPrinter printer(context, request_, request->method, false);
+    if (auto checked = printer.check(); !checked) return fail_unsent(context, checked.error(), *targets);
+    if (lines_) return LineRun(context, std::move(targets->front()), std::move(*request), printer).run();
     auto value = read_value(value_);
-    if (!value) return context.fail(value.error());
+    if (!value) return fail_unsent(context, value.error(), *targets);
     request->payload = std::move(*value);
-    std::vector<Target> targets;
-    targets.push_back(std::move(*target));
-    return RequestRun(context, std::move(targets), std::move(*request), printer, 1).run();
+    return RequestRun(context, std::move(*targets), std::move(*request), printer, 1).run();
   }
 
  private:
-  [[nodiscard]] Result<void> check_scheme(const std::string& scheme) const {
-    if (scheme == "aiot" || scheme == "aiots") {
-      return make_error(Errc::usage,
-                        fmt::format("publish is refused on {}://; put writes to the node", scheme));
-    }
-    if (!qos_.empty() || retain_) {
-      return make_error(Errc::usage, fmt::format("{} is for mqtt and mqttsn, not for {}://",
-                                                 qos_.empty() ? "--retain" : "--qos", scheme));
-    }
-    return {};
-  }
-
   std::string target_, value_, qos_;
   bool lines_ = false, retain_ = false;
   OptionHandle value_option_;

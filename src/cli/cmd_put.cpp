@@ -12,8 +12,10 @@ class PutCommand final : public WriteCommand {
     return {
         "URI [VALUE]",
         "Writes VALUE to a resource. The value is sent byte for byte: the argument as it stands, - for "
-        "standard input, @FILE for a file; without one the payload is empty. A payload in the answer is "
-        "printed, an empty one prints nothing.\n\n"
+        "standard input, @FILE for a file; without one the payload is empty. A payload in the node's answer "
+        "is printed, an empty one prints nothing; through a broker a put prints nothing, and --json shows "
+        "the "
+        "value that stands there now.\n\n"
         "A write succeeds when the node confirmed it. A failed one says in error.outcome whether nothing was "
         "sent (not_sent), the node refused (rejected) or it may have taken effect (unknown); aiot never "
         "repeats an unknown write by itself.",

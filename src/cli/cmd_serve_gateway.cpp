@@ -126,7 +126,7 @@ class ServeGatewayCommand final : public Command {
   };
 
   Result<void> fill(Context& context) {
-    if (standalone_ && context.settings().broker_by_flag) {
+    if (standalone_ && context.settings().has_flag("--broker")) {
       return make_error(Errc::usage,
                         "--standalone runs a broker of its own; leave out either it or --broker");
     }

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,22 +39,17 @@ std::string variable_name(const char* field) {
   return out;
 }
 
-std::vector<std::string> child_environment(const nlohmann::ordered_json& result) {
-  std::vector<std::string> out;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    bool ours = false;
-    for (const char* field : kFields) ours = ours || text.substr(0, text.find('=')) == variable_name(field);
-    if (!ours) out.emplace_back(text);
-  }
-  for (const char* field : kFields) {
-    const auto found = result.find(field);
-    if (found == result.end()) continue;
-    const std::string value = found->is_string() ? found->get<std::string>() : json_line(*found);
-    if (value.size() > kMaxVariable || value.find('\0') != std::string::npos) continue;
-    out.push_back(variable_name(field) + "=" + value);
-  }
-  return out;
+/// A command has no use for the secret that aiot was given.
+constexpr std::string_view kSecret = "AIOT_TOKEN";
+
+/// Waits until the process has ended, without reaping it.
+void wait_for_end(pid_t process, Duration most) {
+  // glibc 2.36 declares pidfd_open() without extern "C".
+  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  if (fd < 0) return;
+  pollfd ended{fd, POLLIN, 0};
+  ::poll(&ended, 1, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(most).count()));
+  ::close(fd);
 }
 
 /// An unnamed file with the line, at its start: a pipe could block when the command does not read.
@@ -94,7 +91,20 @@ ExecQueue::ExecQueue(EventLoop& loop, std::string command) : loop_(loop), comman
   sigchld_ = loop_.watch_signal(SIGCHLD, [this] { reap(); });
 }
 
-ExecQueue::~ExecQueue() = default;
+ExecQueue::~ExecQueue() {
+  if (child_ == 0) return;
+  ::kill(-child_, SIGTERM);
+  wait_for_end(child_, kPatience);
+  // Also what the command has started and left behind.
+  ::kill(-child_, SIGKILL);
+  ::waitpid(child_, nullptr, 0);
+}
+
+std::size_t ExecQueue::drop_waiting() {
+  const std::size_t count = waiting_.size();
+  waiting_.clear();
+  return count;
+}
 
 void ExecQueue::submit(const nlohmann::ordered_json& result) {
   if (waiting_.size() >= kMaxWaiting) {
@@ -113,6 +123,31 @@ void ExecQueue::next() {
   }
   if (dropped_ > 0 && waiting_.size() < kMaxWaiting && on_dropped_) on_dropped_(std::exchange(dropped_, 0));
   if (idle() && on_idle_) on_idle_();
+}
+
+std::vector<std::string> ExecQueue::child_environment(const nlohmann::ordered_json& result) {
+  std::vector<std::string> out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto name = text.substr(0, text.find('='));
+    bool withheld = name == kSecret;
+    for (const char* field : kFields) withheld = withheld || name == variable_name(field);
+    if (!withheld) out.emplace_back(text);
+  }
+  for (const char* field : kFields) {
+    const auto found = result.find(field);
+    if (found == result.end()) continue;
+    const std::string value = found->is_string() ? found->get<std::string>() : json_line(*found);
+    if (value.size() <= kMaxVariable && value.find('\0') == std::string::npos) {
+      out.push_back(variable_name(field) + "=" + value);
+    } else if (!std::exchange(left_out_, true)) {
+      log::warn(
+          "--exec: a value that is longer than 100 KB or has a NUL character is not in {}; standard input "
+          "has it",
+          variable_name(field));
+    }
+  }
+  return out;
 }
 
 bool ExecQueue::start(const std::string& result) {
@@ -135,7 +170,8 @@ bool ExecQueue::start(const std::string& result) {
   for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGCHLD}) sigaddset(&defaults, signal);
   posix_spawnattr_setsigmask(&setup.attributes, &none);
   posix_spawnattr_setsigdefault(&setup.attributes, &defaults);
-  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(&setup.attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 
   char shell[] = "/bin/sh";
   char option[] = "-c";

@@ -32,14 +32,14 @@ void GlobalOptions::configure(CLI::App& app) {
   global(add_flag(app, "-h,--help", ignored_, "print this help"));
 }
 
-Result<Settings> GlobalOptions::settings(bool has_csv, bool output_by_flag) const {
+Result<Settings> GlobalOptions::settings(bool has_csv, std::set<std::string> flags) const {
   Settings out = settings_;
-  out.output_by_flag = output_by_flag;
+  out.flags = std::move(flags);
   if (output_ == "json") out.output = OutputFormat::json;
   if (output_ == "csv") {
     if (has_csv) {
       out.output = OutputFormat::csv;
-    } else if (output_by_flag) {
+    } else if (out.has_flag("--output")) {
       return make_error(Errc::usage, "this command has no CSV output; --output text or json");
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "cli/settings.h"
@@ -21,7 +22,7 @@ class GlobalOptions {
   void configure(CLI::App& app);
   /// What was given, once the app is parsed. `has_csv`: the command prints CSV; asking for it by flag
   /// elsewhere is Errc::usage, by environment or configuration it falls back to text.
-  [[nodiscard]] Result<Settings> settings(bool has_csv, bool output_by_flag) const;
+  [[nodiscard]] Result<Settings> settings(bool has_csv, std::set<std::string> flags) const;
 
  private:
   Settings settings_;

@@ -45,7 +45,7 @@ void LineReader::deliver() {
     buffer_.erase(0, newline + 1);
     scanned_ = 0;
     wanted_ = false;
-    line_(std::move(line));
+    give(std::move(line));
     return;
   }
   scanned_ = buffer_.size();
@@ -60,7 +60,7 @@ void LineReader::deliver() {
     scanned_ = 0;
     // A last line without a newline is one all the same.
     if (!buffer_.empty()) {
-      line_(std::exchange(buffer_, {}));
+      give(std::exchange(buffer_, {}));
     } else {
       end_({});
     }
@@ -69,6 +69,11 @@ void LineReader::deliver() {
   } else {
     readable();
   }
+}
+
+void LineReader::give(std::string line) {
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  line_(std::move(line));
 }
 
 void LineReader::readable() {

@@ -14,8 +14,8 @@ class LineReader {
  public:
   static constexpr std::size_t kMaxLine = 1024 * 1024;
 
-  /// `line` gets each line without its newline, `end` is called once at the end of input or with what went
-  /// wrong. Neither inside a call of next().
+  /// `line` gets each line without its newline (LF or CRLF), `end` is called once at the end of input or with
+  /// what went wrong. Neither inside a call of next().
   LineReader(EventLoop& loop, int fd, UniqueFunction<void(std::string)> line,
              UniqueFunction<void(Result<void>)> end);
 
@@ -25,6 +25,7 @@ class LineReader {
  private:
   void readable();
   void deliver();
+  void give(std::string line);
 
   EventLoop& loop_;
   int fd_;

@@ -131,7 +131,7 @@ std::string node_table(const std::vector<ordered_json>& nodes, bool colours) {
   return out;
 }
 
-std::string node_csv(const ordered_json& node, const std::string& base_uri) {
+std::string node_csv(const ordered_json& node, const std::string& base_uri, bool escape) {
   std::string out;
   const auto found = node.find("resources");
   if (found == node.end() || !found->is_object()) return out;
@@ -146,7 +146,7 @@ std::string node_csv(const ordered_json& node, const std::string& base_uri) {
     for (const char* key : {"value", "number", "unit"}) {
       if (resource.contains(key) && !resource[key].is_null()) row[key] = resource[key];
     }
-    out += csv_line(row);
+    out += csv_line(row, escape);
   }
   return out;
 }
@@ -209,7 +209,9 @@ Result<std::string> NodeList::take_page(const std::string& body) {
 void NodeList::print(const ordered_json& node) {
   switch (context_.settings().output) {
     case OutputFormat::json: context_.output().line(json_line(node)); break;
-    case OutputFormat::csv: context_.output().write(node_csv(node, base_uri_)); break;
+    case OutputFormat::csv:
+      context_.output().write(node_csv(node, base_uri_, context_.output().is_terminal()));
+      break;
     case OutputFormat::text: table_.push_back(node); break;
   }
 }

@@ -25,7 +25,8 @@ struct NodeFilter {
 /// The table for people of `nodes`.
 [[nodiscard]] std::string node_table(const std::vector<nlohmann::ordered_json>& nodes, bool colours);
 /// One CSV line a resource, in kCsvHeader's columns.
-[[nodiscard]] std::string node_csv(const nlohmann::ordered_json& node, const std::string& base_uri);
+[[nodiscard]] std::string node_csv(const nlohmann::ordered_json& node, const std::string& base_uri,
+                                   bool escape);
 
 /// Fetches a broker's nodes page by page and prints them.
 class NodeList {

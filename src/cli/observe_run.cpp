@@ -112,7 +112,8 @@ void ObserveRun::failed(std::size_t index, const Error& error) {
 }
 
 void ObserveRun::time_over() {
-  if (ending_ || runner_.finished()) return;
+  if (runner_.finished()) return;
+  if (ending_) return cut_exec();
   int status = tally_.status();
   if (limits_.count > 0) {
     status = context_.fail(
@@ -123,12 +124,27 @@ void ObserveRun::time_over() {
         make_error(Errc::timeout, fmt::format("no value came in {}", format_duration(*limits_.duration))));
   }
   wind_down(status);
+  if (!runner_.finished()) cut_exec();
+}
+
+void ObserveRun::cut_exec() {
+  if (const std::size_t dropped = exec_->drop_waiting(); dropped > 0) {
+    event({StreamEvent::Kind::gap,
+           {},
+           "--for is over, and --exec has not run",
+           context_.loop().wall_now(),
+           dropped});
+  }
+  end_ = context_.loop().make_timer([this] {
+    context_.note("--for is over: the command of --exec that still ran is ended");
+    runner_.finish(*ending_);
+  });
+  end_->start(ExecQueue::kPatience);
 }
 
 void ObserveRun::wind_down(int status) {
   if (ending_) return;
   ending_ = status;
-  if (end_) end_->stop();
   // Not the streams: this may run inside a callback of one. They are silent from here on.
   if (!exec_ || exec_->idle()) runner_.finish(status);
 }

@@ -44,7 +44,9 @@ class ObserveRun {
   void event(const StreamEvent& event);
   void failed(std::size_t index, const Error& error);
   void time_over();
-  /// No more values; ends once --exec is done with those it has.
+  /// --exec has had its time too.
+  void cut_exec();
+  /// No more values; ends once --exec is done with those it has, or --for is over.
   void wind_down(int status);
   void stop_streams();
 

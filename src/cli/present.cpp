@@ -104,7 +104,23 @@ ordered_json discovered_object(const Discovered& found) {
 }
 
 std::string json_line(const ordered_json& object) {
-  return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  const auto line = object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  // RFC 8259 lets DEL and the C1 controls (C2 80 to C2 9F) stand; terminals act on them.
+  std::string out;
+  out.reserve(line.size());
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(line[i]);
+    const auto next = i + 1 < line.size() ? static_cast<unsigned char>(line[i + 1]) : 0U;
+    if (byte == 0x7F) {
+      out += "\\u007f";
+    } else if (byte == 0xC2 && next < 0xA0) {
+      out += fmt::format("\\u{:04x}", next);
+      ++i;
+    } else {
+      out += line[i];
+    }
+  }
+  return out;
 }
 
 std::string csv_field(std::string_view content) {
@@ -117,11 +133,12 @@ std::string csv_field(std::string_view content) {
   return out + '"';
 }
 
-std::string csv_line(const ordered_json& response) {
+std::string csv_line(const ordered_json& response, bool escape) {
   std::string out;
   for (const char* key : {"time", "node", "resource", "uri", "value", "number", "unit"}) {
     if (!out.empty()) out += ',';
-    out += csv_field(csv_text(response, key));
+    const std::string field = csv_text(response, key);
+    out += csv_field(escape ? text::escape_controls(field) : field);
   }
   return out + "\r\n";
 }
@@ -156,8 +173,14 @@ std::string discovered_text(const Discovered& found, bool escape) {
   for (const auto& [name, value] : found.attributes) {
     out += " " + name;
     if (!value) continue;
+    // As a quoted-string of RFC 6690 where it must be one.
     const bool quote = value->find_first_of(" \t\"") != std::string::npos;
-    out += quote ? "=\"" + *value + "\"" : "=" + *value;
+    out += quote ? "=\"" : "=";
+    for (const char c : *value) {
+      if (quote && (c == '"' || c == '\\')) out += '\\';
+      out += c;
+    }
+    if (quote) out += '"';
   }
   return escape ? text::escape_controls(out) : out;
 }

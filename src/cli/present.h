@@ -16,12 +16,13 @@ namespace aiot::cli {
 [[nodiscard]] nlohmann::ordered_json event_object(const StreamEvent& event);
 [[nodiscard]] nlohmann::ordered_json discovered_object(const Discovered& found);
 
-/// One line of JSON without its newline. Invalid UTF-8 becomes U+FFFD.
+/// One line of JSON without its newline. Invalid UTF-8 becomes U+FFFD, and no control character is left in
+/// it.
 [[nodiscard]] std::string json_line(const nlohmann::ordered_json& object);
 
 inline constexpr const char* kCsvHeader = "time,node,resource,uri,value,number,unit\r\n";
-/// The line of a response in kCsvHeader's columns, with its CRLF (RFC 4180).
-[[nodiscard]] std::string csv_line(const nlohmann::ordered_json& response);
+/// The line of a response in kCsvHeader's columns, with its CRLF (RFC 4180); `escape` for a terminal.
+[[nodiscard]] std::string csv_line(const nlohmann::ordered_json& response, bool escape);
 /// One field, quoted where RFC 4180 wants it.
 [[nodiscard]] std::string csv_field(std::string_view text);
 

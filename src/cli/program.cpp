@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <set>
 
 #include "cli/arguments.h"
 #include "cli/command_table.h"
@@ -53,8 +54,8 @@ class Program {
       return usage("too many arguments; --from FILE reads targets from a file");
     auto word = find_command_word(arguments_, shapes_of(global_options()));
     if (!word) return fail(word.error());
-    if (word->help) return print(overview_text());
     if (word->version) return print("aiot " AIOT_VERSION "\n");
+    if (!word->index && word->help) return print(overview_text());
     if (!word->index) return usage("no command given; 'aiot --help' lists them");
 
     std::vector<std::string> rest = arguments_;
@@ -115,8 +116,8 @@ class Program {
     for (SplitOption& option : split->options) {
       if (option.name == "--json") option = {"--output", "json"};
     }
-    const bool output_by_flag = given("--output");
-    const bool broker_by_flag = given("--broker");
+    std::set<std::string> flags;
+    for (const SplitOption& option : split->options) flags.insert(option.name);
 
     auto config = Config::load(config_file(split->options));
     if (!config) return fail(config.error());
@@ -125,9 +126,8 @@ class Program {
     split->options.insert(split->options.end(), defaults->options.begin(), defaults->options.end());
 
     if (auto parsed = parse(app, *split, *defaults); !parsed) return fail_usage(row, parsed.error());
-    auto settings = globals.settings(command->has_csv(), output_by_flag);
+    auto settings = globals.settings(command->has_csv(), std::move(flags));
     if (!settings) return fail(settings.error());
-    settings->broker_by_flag = broker_by_flag;
     json_ = settings->output == OutputFormat::json;
     return execute(std::move(command), std::move(*settings), std::move(*config));
   }

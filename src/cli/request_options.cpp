@@ -48,7 +48,7 @@ Result<std::string> etag_option(const std::string& text) {
 
 void RequestOptions::add_reading(CLI::App& app) {
   add_text(app, "--accept", accept_,
-           "content format wanted: text, json, cbor, senml+json, a media type or number", "FORMAT");
+           "CoAP: content format wanted: text, json, cbor, senml+json, a media type or number", "FORMAT");
   add_choice(app, "--parse", parse_, "read payloads as JSON even where none is declared", {"json"});
   add_flag(app, "--stale", stale_, "through a broker: take the last value of a node that is not live");
   add_flag(app, "--live", live_,
@@ -59,9 +59,9 @@ void RequestOptions::add_reading(CLI::App& app) {
 void RequestOptions::add_writing(CLI::App& app) {
   add_text(app, "--content-format", content_format_,
            "what VALUE is: text, json, cbor, senml+json, octet-stream, a media type or number", "FORMAT");
-  add_text(app, "--accept", accept_, "content format wanted for the answer", "FORMAT");
-  add_texts(app, "--if-match", if_match_, "only if the resource has this ETag (hex, as results show it)",
-            "ETAG");
+  add_text(app, "--accept", accept_, "CoAP: content format wanted for the answer", "FORMAT");
+  add_texts(app, "--if-match", if_match_,
+            "CoAP: only if the resource has this ETag (hex, as results show it)", "ETAG");
   add_text(app, "--id", id_,
            "through a broker: a repeat with the same key within 24 h returns the first outcome instead of "
            "writing again",
@@ -72,7 +72,8 @@ void RequestOptions::add_writing(CLI::App& app) {
 
 void RequestOptions::add_common(CLI::App& app) {
   add_flag(app, "--non", non_, "CoAP: non-confirmable messages");
-  add_text(app, "--interface", interface_, "network interface for link-local and multicast addresses", "NAME")
+  add_text(app, "--interface", interface_, "CoAP: network interface for link-local and multicast addresses",
+           "NAME")
       .environment("AIOT_INTERFACE");
 }
 
@@ -88,7 +89,8 @@ void RequestOptions::add_results(CLI::App& app) {
 }
 
 void RequestOptions::add_many(CLI::App& app) {
-  add_text(app, "--from", from_, "read URIs from FILE, one a line; - is standard input", "FILE|-");
+  add_text(app, "--from", from_, "read URIs from FILE, one a line (none is exit 2); - is standard input",
+           "FILE|-");
   add_number(app, "--parallel", parallel_,
              "at most N requests at a time, one at a time to a host (default 16)", 1, kMaxParallel);
 }

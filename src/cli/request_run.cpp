@@ -31,7 +31,6 @@ RequestRun::RequestRun(Context& context, std::vector<Target> targets, Request re
       schedule_(parallel, hosts_of(targets_), [this](std::size_t index) { start(index); }) {}
 
 int RequestRun::run() {
-  if (targets_.empty()) return kDone;
   schedule_.go();
   const int status = runner_.run();
   slots_.clear();
@@ -39,6 +38,10 @@ int RequestRun::run() {
 }
 
 void RequestRun::start(std::size_t index) {
+  if (targets_[index].failed) {
+    context_.loop().post([this, index] { answered(index, *targets_[index].failed); });
+    return;
+  }
   Request request = request_;
   request.uri = targets_[index].uri;
   slots_[index].operation = targets_[index].client->request(
@@ -52,7 +55,7 @@ void RequestRun::answered(std::size_t index, Result<Response> result) {
     slot.response = std::move(*result);
     tally_.succeeded();
   } else {
-    context_.fail(result.error(), targets_[index].uri.text);
+    context_.fail(with_outcome(result.error(), request_.method), targets_[index].uri.text);
     tally_.failed(index, result.error().code);
   }
   print_ready();
@@ -66,6 +69,13 @@ void RequestRun::print_ready() {
     slots_[printed_].response.reset();
     ++printed_;
   }
+}
+
+Error with_outcome(Error error, Method method) {
+  if (is_write(method) && error.outcome == Outcome::none) {
+    error.outcome = error.code == Errc::usage ? Outcome::not_sent : Outcome::unknown;
+  }
+  return error;
 }
 
 int report_tally(Context& context, const Tally& tally, const char* what) {

@@ -44,6 +44,9 @@ class RequestRun {
   Tally tally_;
 };
 
+/// A failed write with its outcome where it has none yet: what is a usage error was found before it left.
+[[nodiscard]] Error with_outcome(Error error, Method method);
+
 /// Says on stderr how many failed when some did and others did not; returns the tally's status.
 int report_tally(Context& context, const Tally& tally, const char* what);
 

@@ -11,9 +11,10 @@
 
 namespace aiot::cli {
 
-ResultPrinter::ResultPrinter(Context& context, const RequestOptions& options, bool is_read, bool many)
+ResultPrinter::ResultPrinter(Context& context, const RequestOptions& options, Method method, bool many)
     : context_(context),
-      is_read_(is_read),
+      method_(method),
+      is_read_(!is_write(method)),
       many_(many),
       raw_(options.raw()),
       parse_json_(options.parse_json()),
@@ -21,7 +22,7 @@ ResultPrinter::ResultPrinter(Context& context, const RequestOptions& options, bo
 
 Result<void> ResultPrinter::check() {
   const Settings& settings = context_.settings();
-  if (raw_ && settings.output != OutputFormat::text && settings.output_by_flag) {
+  if (raw_ && settings.output != OutputFormat::text && settings.has_flag("--output")) {
     return make_error(Errc::usage,
                       "--raw prints payloads as they are; it does not go with --json or --output csv");
   }
@@ -45,14 +46,16 @@ void ResultPrinter::response(const Response& response) {
   } else if (context_.settings().output == OutputFormat::csv) {
     if (!header_printed_) output.write(kCsvHeader);
     header_printed_ = true;
-    output.write(csv_line(response_object(response, is_read_, parse_json_)));
+    output.write(csv_line(response_object(response, is_read_, parse_json_), output.is_terminal()));
   } else {
     text(response);
   }
 }
 
 void ResultPrinter::text(const Response& response) {
-  if (!is_read_ && response.payload.empty()) return;
+  // What a broker answers to a PUT is the value that stands there now: the one that was written.
+  const bool echoed = method_ == Method::put && !response.node.empty();
+  if (!is_read_ && (response.payload.empty() || echoed)) return;
   Output& output = context_.output();
   const bool escape = output.is_terminal();
   const std::string value = payload_text(response, escape, !many_);

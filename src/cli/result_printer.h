@@ -12,15 +12,14 @@ class RequestOptions;
 /// Prints what requests answer, as --output says.
 class ResultPrinter {
  public:
-  /// `is_read`: payloads are values; `many`: there may be more than one target, so text lines name theirs.
-  ResultPrinter(Context& context, const RequestOptions& options, bool is_read, bool many);
+  /// `method`: of the requests; `many`: there may be more than one target, so text lines name theirs.
+  ResultPrinter(Context& context, const RequestOptions& options, Method method, bool many);
 
   /// Errc::usage for options that exclude each other. Call once, first.
   [[nodiscard]] Result<void> check();
   void response(const Response& response);
   /// JSON events stand between the values, others go to stderr.
   void event(const StreamEvent& event);
-  [[nodiscard]] bool is_read() const { return is_read_; }
   /// The line that --json would print.
   [[nodiscard]] std::string json(const Response& response) const;
   [[nodiscard]] bool parse_json() const { return parse_json_; }
@@ -29,6 +28,7 @@ class ResultPrinter {
   void text(const Response& response);
 
   Context& context_;
+  Method method_;
   bool is_read_;
   bool many_;
   bool raw_;

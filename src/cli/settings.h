@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "core/base/time.h"
@@ -13,15 +14,17 @@ enum class OutputFormat : std::uint8_t { text, json, csv };
 /// The global options, resolved: flag, AIOT_* environment, configuration files, default.
 struct Settings {
   OutputFormat output = OutputFormat::text;
-  /// The format was asked for on the command line, not by environment or configuration.
-  bool output_by_flag = false;
   Duration timeout = std::chrono::seconds(10);  ///< for each target
   std::string broker;                           ///< URL or a name of the configuration; empty for none
-  bool broker_by_flag = false;                  ///< it was named on the command line
   std::string config_file;                      ///< --config; empty: the usual places
   std::string token_file;                       ///< bearer token for a broker
   int verbose = 0;
   bool quiet = false;
+  /// The options that stand on the command line ("--output"): what environment and configuration set is a
+  /// default, which does not have to suit every command and scheme.
+  std::set<std::string> flags;
+
+  [[nodiscard]] bool has_flag(const std::string& name) const { return flags.count(name) != 0; }
 };
 
 }  // namespace aiot::cli

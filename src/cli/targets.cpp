@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/context.h"
+#include "cli/exit_status.h"
 #include "cli/files.h"
 #include "core/base/text.h"
 #include "core/client.h"
+#include "core/schemes.h"
 #include "core/ws/ws_client.h"
 
 namespace aiot::cli {
@@ -33,12 +37,55 @@ Result<Target> at_broker(Context& context, const std::string& text) {
   if (!endpoint) return endpoint.error();
   auto uri = parse_uri(broker_base(*endpoint) + "/" + text);
   if (!uri) return uri.error();
-  auto client = context.client(uri->scheme, endpoint->path);
+  return Target{std::move(*uri), endpoint->path, nullptr, std::nullopt};
+}
+
+bool is_broker(const Uri& uri) { return uri.scheme == "aiot" || uri.scheme == "aiots"; }
+
+/// Options that one family of schemes alone can carry out.
+struct Bound {
+  const char* flag;
+  std::string_view family;  ///< what its schemes start with
+  std::string_view name;
+};
+constexpr Bound kBound[] = {
+    {"--if-match", "coap", "CoAP"},   {"--accept", "coap", "CoAP"},     {"--non", "coap", "CoAP"},
+    {"--interface", "coap", "CoAP"},  {"--rd", "coap", "CoAP"},         {"--id", "aiot", "brokers"},
+    {"--expires", "aiot", "brokers"}, {"--max-age", "aiot", "brokers"}, {"--stale", "aiot", "brokers"},
+    {"--live", "aiot", "brokers"},    {"--qos", "mqtt", "MQTT"},        {"--retain", "mqtt", "MQTT"},
+};
+
+/// What is asked for and cannot be carried to the target is refused, not left out: a write without its
+/// --if-match is another write.
+Result<void> check_flags(const Settings& settings, const std::string& scheme) {
+  for (const Bound& bound : kBound) {
+    if (!settings.has_flag(bound.flag) || scheme.rfind(bound.family, 0) == 0) continue;
+    return make_error(Errc::usage,
+                      fmt::format("{} is for {}, not for {}://", bound.flag, bound.name, scheme));
+  }
+  return {};
+}
+
+Result<void> prepare(Context& context, std::string_view verb, Target& target) {
+  const std::string& scheme = target.uri.scheme;
+  if (auto fits = check_verb(verb, scheme); !fits) return fits;
+  if (auto fits = check_flags(context.settings(), scheme); !fits) return fits;
+  auto client = context.client(scheme, target.prefix);
   if (!client) return client.error();
-  return Target{std::move(*uri), *client};
+  target.client = *client;
+  return {};
+}
+
+bool is_write(std::string_view verb) {
+  return verb != "get" && verb != "observe" && verb != "discover" && verb != to_string(Method::fetch);
 }
 
 }  // namespace
+
+bool Target::is_pattern() const {
+  const auto has_asterisk = [](const std::string& segment) { return segment.find('*') != std::string::npos; };
+  return is_broker(uri) && std::any_of(uri.path.begin(), uri.path.end(), has_asterisk);
+}
 
 std::string broker_base(const ws::Endpoint& endpoint) {
   const bool numeric6 = endpoint.host.find(':') != std::string::npos;
@@ -50,9 +97,7 @@ Result<Target> resolve_target(Context& context, const std::string& text) {
   if (text.find("://") == std::string::npos) return at_broker(context, text);
   auto uri = parse_uri(text);
   if (!uri) return uri.error();
-  auto client = context.client(uri->scheme);
-  if (!client) return client.error();
-  return Target{std::move(*uri), *client};
+  return Target{std::move(*uri), {}, nullptr, std::nullopt};
 }
 
 Result<std::vector<Target>> resolve_targets(Context& context, const std::vector<std::string>& given,
@@ -79,13 +124,31 @@ Result<std::vector<Target>> resolve_targets(Context& context, const std::vector<
     }
     out.push_back(std::move(*target));
   }
+  if (out.empty()) {
+    return make_error(Errc::usage, fmt::format("{} names no URI",
+                                               from == "-" ? "standard input" : text::escape_controls(from)));
+  }
   return out;
+}
+
+int prepare_targets(Context& context, std::string_view verb, std::vector<Target>& targets) {
+  for (Target& target : targets) {
+    auto prepared = prepare(context, verb, target);
+    if (prepared) continue;
+    if (is_write(verb)) prepared.error().outcome = Outcome::not_sent;
+    return context.fail(prepared.error(), target.uri.text);
+  }
+  return kDone;
+}
+
+int fail_unsent(Context& context, Error error, const std::vector<Target>& targets) {
+  error.outcome = Outcome::not_sent;
+  return context.fail(error, targets.size() == 1 ? targets.front().uri.text : std::string());
 }
 
 std::string host_key(const Uri& uri) {
   std::string out = uri.authority();
-  if (uri.scheme == "aiot" || uri.scheme == "aiots")
-    out += "/" + (uri.path.empty() ? std::string() : uri.path[0]);
+  if (is_broker(uri)) out += "/" + (uri.path.empty() ? std::string() : uri.path[0]);
   return out;
 }
 

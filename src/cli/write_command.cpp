@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/context.h"
+#include "cli/exit_status.h"
 #include "cli/files.h"
 #include "cli/options.h"
 #include "cli/request_run.h"
@@ -28,10 +29,11 @@ void WriteCommand::configure(CLI::App& app) {
   request_.add_many(app);
 }
 
-Result<std::string> WriteCommand::payload(std::vector<std::string>& targets) const {
+Result<WriteCommand::Words> WriteCommand::words() const {
+  Words out;
   if (!has_value_) {
-    targets = words_;
-    return std::string();
+    out.targets = words_;
+    return out;
   }
   // With --from the targets come from there, and the only word is the value.
   const std::size_t at = request_.from().empty() ? 1 : 0;
@@ -39,12 +41,17 @@ Result<std::string> WriteCommand::payload(std::vector<std::string>& targets) con
     return make_error(Errc::usage,
                       fmt::format("unexpected argument '{}'", text::escape_controls(words_[at + 1])));
   }
-  if (at == 1 && !words_.empty()) targets.push_back(words_[0]);
-  if (words_.size() <= at) return std::string();
-  if (words_[at] == "-" && request_.from() == "-") {
+  if (at == 1 && !words_.empty()) out.targets.push_back(words_[0]);
+  if (words_.size() > at) out.value = words_[at];
+  if (out.value == "-" && request_.from() == "-") {
     return make_error(Errc::usage, "standard input cannot be both VALUE and --from");
   }
-  return read_value(words_[at]);
+  return out;
+}
+
+std::string_view WriteCommand::verb(Method method) const {
+  if (method != method_) return to_string(method);
+  return method == Method::put ? "put" : method == Method::post ? "post" : "delete";
 }
 
 int WriteCommand::run(Context& context) {
@@ -52,15 +59,17 @@ int WriteCommand::run(Context& context) {
   if (!request) return context.fail(request.error());
   if (words_.empty() && request_.from().empty())
     return context.fail(make_error(Errc::usage, "URI is missing"));
-  std::vector<std::string> given;
-  auto value = payload(given);
-  if (!value) return context.fail(value.error());
-  request->payload = std::move(*value);
-  auto targets = resolve_targets(context, given, request_.from());
+  auto given = words();
+  if (!given) return context.fail(given.error());
+  auto targets = resolve_targets(context, given->targets, request_.from());
   if (!targets) return context.fail(targets.error());
-  ResultPrinter printer(context, request_, request->method == Method::fetch,
-                        targets->size() > 1 || !request_.from().empty());
-  if (auto checked = printer.check(); !checked) return context.fail(checked.error());
+  if (const int refused = prepare_targets(context, verb(request->method), *targets); refused != kDone)
+    return refused;
+  ResultPrinter printer(context, request_, request->method, targets->size() > 1 || !request_.from().empty());
+  if (auto checked = printer.check(); !checked) return fail_unsent(context, checked.error(), *targets);
+  auto value = read_value(given->value);
+  if (!value) return fail_unsent(context, value.error(), *targets);
+  request->payload = std::move(*value);
   return RequestRun(context, std::move(*targets), std::move(*request), printer, request_.parallel()).run();
 }
 

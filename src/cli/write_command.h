@@ -16,8 +16,14 @@ class WriteCommand : public Command {
   int run(Context& context) override;
 
  private:
-  /// Tells URI and VALUE apart, and reads the payload.
-  Result<std::string> payload(std::vector<std::string>& targets) const;
+  /// What the words are.
+  struct Words {
+    std::vector<std::string> targets;
+    std::string value;  ///< as read_value() takes it
+  };
+  [[nodiscard]] Result<Words> words() const;
+  /// "put", or the method that --method names.
+  [[nodiscard]] std::string_view verb(Method method) const;
 
   Method method_;
   bool has_value_;

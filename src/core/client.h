@@ -20,6 +20,8 @@ class EventLoop;
 enum class Method : std::uint8_t { get, put, post, del, fetch, patch, ipatch };
 /// "GET", "PUT", "POST", "DELETE", "FETCH", "PATCH", "iPATCH".
 [[nodiscard]] std::string_view to_string(Method method);
+/// It may change something: neither GET nor FETCH.
+[[nodiscard]] bool is_write(Method method);
 
 /// One request, the same for every scheme; what a scheme has no word for it ignores or refuses with
 /// Errc::usage (naming verb and scheme), as the table in contracts section 1 says.

@@ -23,14 +23,17 @@ std::unique_ptr<Client> make_relay(EventLoop& loop, const ClientOptions& options
 
 struct Row {
   std::string_view scheme;
-  Make make;  ///< null: known, but no client yet
+  Make make;                 ///< null: known, but no client yet
+  std::string_view refused;  ///< verbs that the protocol does not have, between spaces
 };
 
 /// A new protocol is a row here and its room.
+constexpr std::string_view kNotMqtt = " post FETCH PATCH iPATCH ";
+constexpr std::string_view kNotRelay = " publish FETCH PATCH iPATCH ";
 constexpr Row kRows[] = {
-    {"coap", make_coap},    {"coap+tcp", make_coap}, {"coaps", nullptr},
-    {"coaps+tcp", nullptr}, {"mqtt", nullptr},       {"mqtts", nullptr},
-    {"mqttsn", nullptr},    {"aiot", make_relay},    {"aiots", make_relay},
+    {"coap", make_coap, {}},       {"coap+tcp", make_coap, {}},     {"coaps", nullptr, {}},
+    {"coaps+tcp", nullptr, {}},    {"mqtt", nullptr, kNotMqtt},     {"mqtts", nullptr, kNotMqtt},
+    {"mqttsn", nullptr, kNotMqtt}, {"aiot", make_relay, kNotRelay}, {"aiots", make_relay, kNotRelay},
 };
 
 }  // namespace
@@ -48,6 +51,15 @@ Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& 
                     fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, aiot and "
                                 "aiots are",
                                 scheme));
+}
+
+Result<void> check_verb(std::string_view verb, std::string_view scheme) {
+  for (const Row& row : kRows) {
+    if (row.scheme != scheme || row.refused.find(fmt::format(" {} ", verb)) == std::string_view::npos)
+      continue;
+    return make_error(Errc::usage, fmt::format("{} is not possible on {}://", verb, scheme));
+  }
+  return {};
 }
 
 }  // namespace aiot

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/base/result.h"
 #include "core/client.h"
@@ -18,5 +19,9 @@ struct ClientOptions {
 /// only when a client of its scheme is made. Errc::usage for a scheme that has none.
 Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& scheme,
                                             const ClientOptions& options);
+
+/// Errc::usage, naming both, when the protocol of `scheme` has no such verb, in whatever version of aiot
+/// (aiot-uri(7)). `verb` is a command's name, or the CoAP method that stands for it ("FETCH").
+Result<void> check_verb(std::string_view verb, std::string_view scheme);
 
 }  // namespace aiot

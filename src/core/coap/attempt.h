@@ -24,8 +24,6 @@ namespace aiot::coap {
 [[nodiscard]] inline bool succeeded(const Message& message) {
   return message.code >> 5 == 2 && message.code != code(2, 31);
 }
-[[nodiscard]] inline bool is_write(Method method) { return method != Method::get && method != Method::fetch; }
-
 /// Finds the host's addresses and sends the request to one after the other until one is there.
 class Attempt : public std::enable_shared_from_this<Attempt> {
  public:

@@ -15,6 +15,8 @@ std::string_view to_string(Method method) {
   return "iPATCH";
 }
 
+bool is_write(Method method) { return method != Method::get && method != Method::fetch; }
+
 std::string_view to_string(StreamEvent::Kind kind) {
   switch (kind) {
     case StreamEvent::Kind::gap: return "gap";

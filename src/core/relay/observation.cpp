@@ -165,12 +165,21 @@ void Observation::take_message(std::string_view text) {
   known.node.state = NodeState::live;
   if (fresh || known.node.gateway.empty()) ask_metadata(message->uid);
   node_back(known);
-  if (message->kind != Kind::update || !done_) return;
-  if (message->resource == "protocol") known.node.protocol = message->bytes;
-  if (!target_.matches(message->uid, message->resource)) return;
-  const auto before = known.node.resources.find(message->resource);
-  if (!message->live && before != known.node.resources.end() && before->second.bytes == message->bytes)
+  // After `new` and `reset` the values of before follow again.
+  if (message->kind != Kind::update) {
+    for (auto& [name, value] : known.node.resources) value.repeated = true;
     return;
+  }
+  if (!done_) return;
+  const auto before = known.node.resources.find(message->resource);
+  const bool held = before != known.node.resources.end();
+  if (is_identity(message->resource) && !held) {
+    if (message->resource == "protocol") known.node.protocol = message->bytes;
+    return;
+  }
+  if (!target_.matches(message->uid, message->resource)) return;
+  const bool repeated = held && (std::exchange(before->second.repeated, false) || !message->live);
+  if (repeated && before->second.bytes == message->bytes) return;
   give(known, message->resource, HeldValue{std::move(message->bytes), std::nullopt, std::nullopt});
 }
 

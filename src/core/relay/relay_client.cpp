@@ -29,7 +29,7 @@ class Exchange {
 
  private:
   void finish(Result<ws::HttpClientResponse> answer) {
-    const bool write = request_.method != Method::get;
+    const bool write = is_write(request_.method);
     if (!answer) return done_(exchange_error(std::move(answer).error(), write));
     if (answer->status / 100 != 2) return done_(problem_of(answer->status, answer->body, write));
     auto response = parse_answer(request_, answer->body, loop_.wall_now());
@@ -156,7 +156,8 @@ class RelayClient final : public Client {
 
   Operation request(Request request, Completion<Response> done) override {
     if (auto checked = check_request(request, false); !checked) {
-      return refuse(loop_, std::move(checked).error(), std::move(done));
+      return refuse(loop_, exchange_error(std::move(checked).error(), is_write(request.method)),
+                    std::move(done));
     }
     const auto endpoint = endpoint_of(request.uri, prefix_);
     auto exchange = std::make_shared<Exchange>(loop_, std::move(request), std::move(done));

@@ -134,8 +134,6 @@ int native_of(std::string_view code) {
   return number;
 }
 
-bool is_write(Method method) { return method != Method::get && method != Method::fetch; }
-
 void authorize(ws::HttpClientRequest& request, const std::string& token) {
   request.headers.emplace_back("accept", "application/json, application/problem+json");
   if (!token.empty()) request.headers.emplace_back("authorization", "Bearer " + token);
@@ -155,7 +153,12 @@ Result<void> check_request(const Request& request, bool observing) {
   if (target.resource.size() > kMaxResource) {
     return refuse(fmt::format("the resource's name is longer than {} bytes", kMaxResource));
   }
-  if (!observing && target.is_pattern()) return refuse("'*' can be observed, and nothing else");
+  if (!observing && target.is_pattern()) {
+    return refuse(
+        fmt::format("'*' can be read and observed; {} is for one resource", to_string(request.method)));
+  }
+  // A write without its precondition is another write.
+  if (!request.if_match.empty()) return refuse("If-Match does not reach a node through a broker");
   switch (request.method) {
     case Method::get:
     case Method::put:
@@ -327,6 +330,10 @@ Error exchange_error(Error error, bool write) {
         error.code == Errc::unauthorized || error.code == Errc::usage ? Outcome::not_sent : Outcome::unknown;
   }
   return error;
+}
+
+bool is_identity(std::string_view resource) {
+  return resource == "ip" || resource == "id" || resource == "protocol";
 }
 
 std::optional<WireMessage> parse_wire(std::string_view text) {

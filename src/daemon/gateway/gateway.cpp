@@ -18,12 +18,6 @@ namespace aiot::gateway {
 
 namespace {
 
-std::string host_name() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "gateway";
-  return name;
-}
-
 /// Discovery and writes take a socket a node under way: as many descriptors as the system grants.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -135,6 +129,7 @@ class CoapGateway final : public Gateway, private Effects {
  private:
   static Options with_defaults(Options options) {
     if (options.name.empty()) options.name = host_name();
+    if (options.name.empty()) options.name = "gateway";
     if (options.site.empty()) options.site = options.name;
     return options;
   }

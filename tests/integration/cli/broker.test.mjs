@@ -55,6 +55,22 @@ test('a write is confirmed by the device', async () => {
   const refused = await aiot(['--json', 'put', 'n1/temperature', '1'])
   assert.equal(refused.code, 5, refused.stderr)
   assert.equal(lines(refused.stderr).at(-1).error.outcome, 'rejected')
+  // As on coap: the answer's payload in text, and it has none; a line in JSON.
+  const text = await aiot(['put', 'n1/led', '0'])
+  assert.deepEqual([text.code, text.stdout, text.stderr], [0, '', ''])
+})
+
+test('a write whose condition cannot reach the node does not act', async () => {
+  node.resources.set('led', '0')
+  const conditional = await aiot(['--json', 'put', '--if-match', '3a7f', 'n1/led', '1'])
+  assert.equal(conditional.code, 2)
+  assert.equal(lines(conditional.stderr)[0].error.outcome, 'not_sent')
+  assert.equal(node.resources.get('led'), '0')
+})
+
+test('observing everything of a node gives its resources, each once', async () => {
+  const got = await aiot(['--json', 'observe', '--for', '1500ms', 'n1/*'])
+  assert.deepEqual(lines(got.stdout).map((line) => line.resource), ['led', 'temperature'])
 })
 
 test('observe follows a pattern', async () => {
@@ -212,6 +228,27 @@ test('a broker under a path of its own is reached with --broker', async () => {
   const followed = await plain(['observe', '--count', '1', 'n1/led'], { env: { AIOT_BROKER } })
   assert.equal(followed.code, 0, followed.stderr)
   proxy.close()
+})
+
+test('get expands a pattern', async () => {
+  const second = await new CoapNode('127.0.0.3', { temperature: '5', 'a/temperature': '6' }).start()
+  await second.request({ address: '127.0.0.1', port: 5683 }, 'POST', '/alive', 'alive:a2')
+  after(() => second.stop())
+  await until('the second node', async () => (await aiot(['get', 'a2/temperature'])).code === 0)
+  const all = await aiot(['--json', 'get', '*/temperature'])
+  assert.equal(all.code, 0, all.stderr)
+  assert.deepEqual(lines(all.stdout).map((line) => [line.node, line.resource, line.value]), [
+    ['a2', 'temperature', '5'],
+    ['n1', 'temperature', (await aiot(['get', 'n1/temperature'])).stdout.trim()],
+  ])
+  const text = await aiot(['get', 'n1/*'])
+  assert.match(text.stdout, /^aiot:\/\/127\.0\.0\.1:\d+\/n1\/led\t\d\naiot:\S+\/n1\/temperature\t\d+°C\n$/)
+  const none = await aiot(['--json', 'get', '*/nothing'])
+  assert.equal(none.code, 5)
+  assert.match(lines(none.stderr)[0].error.uri, /\/\*\/nothing$/)
+  assert.equal((await aiot(['get', '*/nothing', 'n1/led'])).code, 8)
+  assert.equal((await aiot(['get', 'n9/*'])).code, 5)
+  assert.equal((await aiot(['put', '*/led', '1'])).code, 2)
 })
 
 test('SIGTERM ends both daemons with 0', async () => {

@@ -31,6 +31,8 @@ test('without a command it says so, with help it lists them', async () => {
     assert.match(help.stdout, new RegExp(`^  ${name} `, 'm'))
   }
   assert.match((await aiot(['get', '-h'])).stdout, /^usage: aiot get /)
+  assert.match((await aiot(['-vh', 'get'])).stdout, /^usage: aiot get /)
+  assert.match((await aiot(['--help', 'get', 'coap://h/'])).stdout, /^usage: aiot get /)
   assert.match((await aiot(['help', 'put'])).stdout, /^usage: aiot put /)
   assert.match((await aiot(['--version'])).stdout, /^aiot \d+\.\d+\.\d+\n$/)
   assert.match((await aiot(['get', '--version'])).stdout, /^aiot /)
@@ -63,6 +65,9 @@ test('bad URIs, schemes and values are refused with a sentence', async () => {
   await refused(['put', 'coap://h/x', 'a', 'b'], /unexpected argument 'b'/)
   await refused(['put', '--content-format', 'nonsense', 'coap://h/x', 'a'], /--content-format/)
   await refused(['put', '--if-match', 'xyz', 'coap://h/x', 'a'], /--if-match/)
+  await refused(['nodes', '--label', 'room'], /--label: 'room' is not KEY=VALUE/)
+  await refused(['get', '--from', '-'], /standard input names no URI/, { input: '' })
+  await refused(['put', '--from', '-', 'x'], /standard input names no URI/, { input: '# none\n\n' })
   await refused(['nodes', 'extra'], /unexpected argument 'extra'/)
   await refused(['keys'], /ACTION is missing/)
   await refused(['get', '--output', 'yaml', 'coap://h/x'], /--output/)
@@ -79,6 +84,59 @@ test('a gateway refuses times and names that cannot be', async () => {
     await refused(['serve-gateway', '--name', name], /--name '.*1 to 128 bytes/)
     await refused(['serve-gateway', '--site', name], /--site '.*1 to 128 bytes/)
   }
+})
+
+test('what a scheme cannot carry is refused with flag and scheme, and nothing is sent', async () => {
+  const cases = [
+    [['put', '--if-match', '3a7f', 'aiot://h/n/r', '1'], '--if-match', 'aiot'],
+    [['put', '--accept', 'json', 'aiot://h/n/r', '1'], '--accept', 'aiot'],
+    [['put', '--non', 'aiots://h/n/r', '1'], '--non', 'aiots'],
+    [['delete', '--interface', 'lo', 'aiot://h/n/r'], '--interface', 'aiot'],
+    [['put', '--id', 'k', 'coap://h/r', '1'], '--id', 'coap'],
+    [['post', '--expires', '1m', 'coap+tcp://h/r', '1'], '--expires', 'coap+tcp'],
+    [['publish', '--qos', '1', 'coap://h/r', '1'], '--qos', 'coap'],
+    [['post', 'mqtt://h/t', '1'], 'post', 'mqtt'],
+    [['post', 'mqttsn://h/t', '1'], 'post', 'mqttsn'],
+    [['put', '--method', 'PATCH', 'aiot://h/n/r', '1'], 'PATCH', 'aiot'],
+    [['publish', 'aiots://h/n/r', '1'], 'publish', 'aiots'],
+    [['put', 'coaps://h/r', '1'], 'not in this version', 'coaps'],
+    [['put', 'aiot://h/*/r', '1'], 'PUT', 'aiot'],
+  ]
+  for (const [args, what, scheme] of cases) {
+    await refused(args, new RegExp(`${what}.*${scheme.replace('+', '\\+')}://|${scheme}://.*${what}`))
+    const { error } = lines((await aiot(['--json', ...args])).stderr)[0]
+    assert.equal(error.outcome, 'not_sent', args.join(' '))
+    assert.equal(error.uri, args.find((word) => word.includes('://')))
+  }
+  for (const flag of ['--stale', '--live', '--max-age=1m']) {
+    await refused(['get', flag, 'coap://h/r'], new RegExp(`${flag.slice(0, 6)}.*coap://`))
+    await refused(['observe', flag, 'coap://h/r'], new RegExp(`${flag.slice(0, 6)}.*coap://`))
+  }
+  await refused(['discover', '--rd', 'aiot://h'], /--rd.*aiot:/)
+  // What the environment sets is a default for those that it suits.
+  const reached = await aiot(['get', 'aiot://127.0.0.1:9/n/r'], { env: { AIOT_INTERFACE: 'lo' } })
+  assert.equal(reached.code, 3, reached.stderr)
+})
+
+test('a failed write carries outcome and uri, whatever failed', async () => {
+  const failed = async (args, code, uri = args.find((word) => word.includes('://'))) => {
+    const got = await aiot(['--json', '--timeout', '1s', ...args], { input: '' })
+    assert.equal(got.code, code, got.stderr)
+    const { error } = lines(got.stderr)[0]
+    assert.equal(error.outcome, 'not_sent', `${args.join(' ')}: ${got.stderr}`)
+    assert.equal(error.uri, uri)
+  }
+  await failed(['put', 'coap://127.0.0.1/x', '@/nonexistent'], 1)
+  await failed(['publish', 'coap://127.0.0.1/x', '@/nonexistent'], 1)
+  await failed(['put', '--raw', 'coap://127.0.0.1/x', '1'], 2)
+  await failed(['put', 'coap://no-such-host.invalid/x', '1'], 3)
+  await failed(['put', 'coap+tcp://127.0.0.1:7000/x', '1'], 3)
+  await failed(['put', 'aiot://127.0.0.1:9/n/r', '1'], 3)
+  await failed(['put', 'aiot://127.0.0.1:9/n', '1'], 2)
+  await failed(['put', 'aiot://127.0.0.1:9/n/r', 'x'.repeat(65537)], 2)
+  await failed(['put', '--broker', 'ws://127.0.0.1:9', 'n/r', '1'], 3, 'aiot://127.0.0.1:9/n/r')
+  const read = lines((await aiot(['--json', 'get', 'aiot://127.0.0.1:9/n/r'])).stderr)[0]
+  assert.ok(!('outcome' in read.error))
 })
 
 test('daemons refuse listeners that do not exist, and take off', async () => {

@@ -117,6 +117,68 @@ test('--exec runs one command at a time, and a failing one is told', async () =>
   node.stop()
 })
 
+/** Whether a process is there, by the id that it wrote to `file`. */
+function runs(file) {
+  try {
+    process.kill(Number(readFileSync(file, 'utf8')), 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  test(`${signal} ends the command of --exec and what it started`, async () => {
+    const directory = scratch()
+    const node = await new CoapNode('127.0.0.2', { temperature: '1' }).start()
+    const observer = new Process(
+      bin,
+      ['observe', '--poll', '50ms', '--exec', 'sleep 600 & echo $! > inner; echo $$ > outer; wait', 'coap://127.0.0.2/temperature'],
+      { env: environment, cwd: directory },
+    )
+    await until('the command', () => existsSync(join(directory, 'outer')) && runs(join(directory, 'outer')))
+    const ended = await observer.end(signal)
+    assert.equal(ended.signal, signal)
+    assert.ok(!runs(join(directory, 'outer')))
+    await until('the end of its child', () => !runs(join(directory, 'inner')))
+    node.stop()
+  })
+}
+
+test('--for bounds --exec too, and says what it did not run', async () => {
+  const directory = scratch()
+  const node = await new CoapNode('127.0.0.2', { temperature: '1' }).start()
+  for (const count of [[], ['--count', '5']]) {
+    const started = Date.now()
+    const got = await aiot(
+      ['--json', 'observe', '--poll', '20ms', ...count, '--for', '1s', '--exec', 'echo >> runs; trap "" TERM; sleep 600', 'coap://127.0.0.2/temperature'],
+      { cwd: directory },
+    )
+    assert.equal(got.code, 0, got.stderr)
+    assert.ok(Date.now() - started < 10_000)
+    const gap = lines(got.stderr).find((line) => line.event === 'gap')
+    assert.ok(gap.missed >= 4, got.stderr)
+  }
+  assert.equal(readFileSync(join(directory, 'runs'), 'utf8'), '\n\n')
+  node.stop()
+})
+
+test('--exec leaves out of the environment what does not fit there, and the token', async () => {
+  const directory = scratch()
+  const node = await new CoapNode('127.0.0.2', { temperature: 'a\0b' }).start()
+  const got = await aiot(
+    ['observe', '--poll', '20ms', '--count', '2', '--exec', 'cat >> lines; env >> environment', 'coap://127.0.0.2/temperature'],
+    { cwd: directory, env: { AIOT_TOKEN: 'secret', AIOT_VALUE: 'outer' } },
+  )
+  assert.equal(got.code, 0)
+  assert.equal(lines(readFileSync(join(directory, 'lines'), 'utf8'))[0].value, 'a\0b')
+  const seen = readFileSync(join(directory, 'environment'), 'utf8')
+  assert.match(seen, /AIOT_RESOURCE=temperature/)
+  assert.ok(!/AIOT_VALUE|AIOT_TOKEN|secret/.test(seen))
+  assert.equal(got.stderr.match(/AIOT_VALUE/g).length, 1, 'said once')
+  node.stop()
+})
+
 test('an observation is taken back at the end', async () => {
   const server = await libcoapServer(['-v', '7'])
   const observer = new Process(bin, ['observe', 'coap://127.0.0.1/time'], { env: environment })

@@ -9,7 +9,7 @@ import { aiot, environment } from './support.mjs'
 let node
 const home = scratch()
 before(async () => {
-  node = await new CoapNode('127.0.0.2', { temperature: '20', evil: 'a\x1b[31mred\x07', large: 'x'.repeat(1000) }).start()
+  node = await new CoapNode('127.0.0.2', { temperature: '20', evil: 'a\x1b[31mred\x07', c1: 'a\u009b31m\x7f', large: 'x'.repeat(1000) }).start()
 })
 after(() => node.stop())
 
@@ -42,6 +42,7 @@ test('another write error on stdout is 1', async () => {
 test('a stdout that is closed from the start is a write error, not a socket', async () => {
   const closed = await shell(`"$aiot" get ${target} >&-; echo $?`)
   assert.equal(closed.stdout, '1\n')
+  assert.match(closed.stderr, /cannot write to standard output/)
 })
 
 for (const [signal, status] of [['SIGINT', 130], ['SIGTERM', 143]]) {
@@ -76,6 +77,13 @@ test('on a terminal control characters are escaped, elsewhere they are not', asy
   })
   assert.ok(!terminal.stdout.includes('\x1b'), JSON.stringify(terminal.stdout))
   assert.match(terminal.stdout, /a\\x1B\[31mred\\x07/i)
+  const csv = await run(['-qec', `"$aiot" get --output csv coap://127.0.0.2/evil`, '/dev/null'], {
+    command: 'script',
+    env: { ...environment, aiot: bin },
+  })
+  assert.match(csv.stdout, /,a\\x1B\[31mred\\x07,/i)
+  const json = await aiot(['--json', 'get', 'coap://127.0.0.2/c1'])
+  assert.match(json.stdout, /"a\\u009b31m\\u007f"/)
 })
 
 test('NO_COLOR is honoured', async () => {

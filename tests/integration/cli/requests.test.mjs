@@ -168,7 +168,11 @@ test('publish posts one message, or each line', async () => {
   assert.equal((await aiot(['publish', 'coap://127.0.0.2/server', 'temperature:23'])).code, 0)
   const many = await aiot(['publish', '--lines', 'coap://127.0.0.2/server'], { input: 'a\nb\nlast' })
   assert.equal(many.code, 0, many.stderr)
-  assert.deepEqual(seen, ['/server temperature:23', '/server a', '/server b', '/server last'])
+  assert.deepEqual(seen.splice(0), ['/server temperature:23', '/server a', '/server b', '/server last'])
+  // A line of text may end in CRLF; a VALUE is sent byte for byte.
+  assert.equal((await aiot(['publish', '--lines', 'coap://127.0.0.2/server'], { input: 'a\r\nb\r\r\nc\r' })).code, 0)
+  assert.equal((await aiot(['publish', 'coap://127.0.0.2/server', '-'], { input: 'd\r\n' })).code, 0)
+  assert.deepEqual(seen, ['/server a', '/server b\r', '/server c', '/server d\r\n'])
   const some = await aiot(['publish', '--lines', 'coap://127.0.0.2/server'], { input: 'a\nbad\n' })
   assert.equal(some.code, 8)
   assert.match(some.stderr, /line 2/)

@@ -47,6 +47,6 @@ TEST_CASE("an empty list is a table of its heading") { CHECK(node_table({}, fals
 TEST_CASE("CSV has a line for each resource") {
   const auto node = ordered_json::parse(
       R"({"uid":"n 1","resources":{"a/b":{"value":"1","number":1.0,"time":"2026-01-31T12:00:00.000Z"},"bad":3}})");
-  CHECK(node_csv(node, "aiot://h:8000") ==
+  CHECK(node_csv(node, "aiot://h:8000", false) ==
         "2026-01-31T12:00:00.000Z,n 1,a/b,aiot://h:8000/n%201/a%2Fb,1,1.0,\r\n");
 }

@@ -107,6 +107,8 @@ TEST_CASE("a discovered resource has its attributes") {
         R"({"type":"resource","uri":"coap://h/a","path":"/a","protocol":"CoAP",)"
         R"("attributes":{"rt":"t x","obs":true,"if":["a","b"]}})");
   CHECK(discovered_text(found, false) == "coap://h/a rt=\"t x\" obs if=a if=b");
+  found.attributes = {{"title", "the \"led\""}};
+  CHECK(discovered_text(found, false) == "coap://h/a title=\"the \\\"led\\\"\"");
 }
 
 TEST_CASE("CSV quotes what RFC 4180 wants quoted") {
@@ -114,7 +116,7 @@ TEST_CASE("CSV quotes what RFC 4180 wants quoted") {
   CHECK(csv_field("say \"x\"") == "\"say \"\"x\"\"\"");
   CHECK(csv_field("a\nb") == "\"a\nb\"");
   CHECK(csv_field("plain") == "plain");
-  CHECK(csv_line(response_object(temperature(), true, false)) ==
+  CHECK(csv_line(response_object(temperature(), true, false), false) ==
         "2026-01-31T12:00:00.123Z,,temperature,coap://[::1]/temperature,23°C,23.0,°C\r\n");
 }
 
@@ -124,6 +126,18 @@ TEST_CASE("control characters are escaped for a terminal and left alone elsewher
   CHECK(payload_text(response, false, true) == response.payload);
   CHECK(payload_text(response, true, true) == "a\\x1b[31mb\nc\\td");
   CHECK(payload_text(response, true, false) == "a\\x1b[31mb\\nc\\td");
+}
+
+TEST_CASE("no control character is left in a line of JSON, nor in CSV for a terminal") {
+  Response response = temperature();
+  response.payload =
+      "a\x7f\xc2\x9b"
+      "31m\xc2\xa0\xc3\x9b\x1b";
+  const auto object = response_object(response, true, false);
+  CHECK(json_line(object).find("\"a\\u007f\\u009b31m\xc2\xa0\xc3\x9b\\u001b\"") != std::string::npos);
+  CHECK(nlohmann::json::parse(json_line(object))["value"] == response.payload);
+  CHECK(csv_line(object, true).find("a\\x7f\\xc2\\x9b31m\xc2\xa0\xc3\x9b\\x1b") != std::string::npos);
+  CHECK(csv_line(object, false).find(response.payload) != std::string::npos);
 }
 
 TEST_CASE("CBOR is shown as JSON text") {

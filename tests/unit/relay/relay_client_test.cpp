@@ -354,6 +354,39 @@ TEST_CASE("A node that goes out is lost and one that returns resumed") {
   CHECK(follower.seen_ == std::vector<std::string>{"n1/t=20", "lost", "resumed", "n1/t=22"});
 }
 
+TEST_CASE("Following a pattern gives resources, not who the node is") {
+  World world;
+  world.broker->answers_["/api/v1/nodes/n1"] = {
+      200, R"({"uid":"n1","state":"live","resources":{"id":{"value":"7"},"t":{"value":"20"}}})"};
+  world.broker->messages_ = {
+      R"({"type":"new","uid":"n1","dst":"7"})",
+      R"({"type":"update","uid":"n1","endpoint":"ip","data":"192.0.2.1","dst":"7"})",
+      R"({"type":"update","uid":"n1","endpoint":"protocol","data":"CoAP","dst":"all"})",
+      R"({"type":"update","uid":"n1","endpoint":"id","data":"8","dst":"all"})",
+      R"({"type":"update","uid":"n1","endpoint":"t","data":"21","dst":"all"})",
+  };
+  Follower follower(world, world.request("/n1/*"));
+  follower.until_seen(4);
+  CHECK(follower.seen_ == std::vector<std::string>{"n1/id=7", "n1/t=20", "n1/id=8", "n1/t=21"});
+  CHECK(follower.last_->protocol == "CoAP");
+}
+
+TEST_CASE("What a node tells again as it starts anew is no news, a value that comes twice later is") {
+  World world;
+  world.broker->answers_["/api/v1/nodes/n1"] = {200, kNode};
+  world.broker->messages_ = {
+      R"({"type":"update","uid":"n1","endpoint":"t","data":"20","dst":"7"})",
+      R"({"type":"new","uid":"n1","dst":"all"})",
+      R"({"type":"update","uid":"n1","endpoint":"t","data":"20","dst":"all"})",
+      R"({"type":"update","uid":"n1","endpoint":"t","data":"20","dst":"all"})",
+      R"({"type":"reset","uid":"n1","dst":"all"})",
+      R"({"type":"update","uid":"n1","endpoint":"t","data":"21","dst":"all"})",
+  };
+  Follower follower(world, world.request("/n1/t"));
+  follower.until_seen(3);
+  CHECK(follower.seen_ == std::vector<std::string>{"n1/t=20", "n1/t=20", "n1/t=21"});
+}
+
 TEST_CASE("After the broker returns, following goes on and says what was missed") {
   World world;
   world.broker->answers_["/api/v1/nodes/n1"] = {200, kNode};

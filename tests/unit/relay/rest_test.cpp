@@ -95,6 +95,10 @@ TEST_CASE("What a broker cannot do is a usage error that says so") {
   refused(request_for("aiot://h/n1/led", Method::fetch), false, "FETCH");
   refused(request_for("aiot://h/*/led"), false, "'*'");
   refused(request_for("aiot://h/" + std::string(129, 'u') + "/led"), false, "uid");
+  refused(request_for("aiot://h/*/led", Method::put), false, "PUT");
+  auto conditional = request_for("aiot://h/n1/led", Method::put);
+  conditional.if_match = {"\x3a"};
+  refused(conditional, false, "If-Match");
   auto large = request_for("aiot://h/n1/led", Method::put);
   large.payload = std::string(kMaxValue + 1, 'x');
   refused(large, false, "longer");
