@@ -90,9 +90,12 @@ coap::ServerReply Policy::alive(std::string_view payload, const coap::Peer& peer
   }
   table_.place(*node, peer.address);
   node->local = peer.local;
-  const bool was_live = node->live;
-  still_there(*node, now);
-  if (was_live && message.reset) reset(*node, now);
+  if (node->live && message.reset) {
+    seen(*node, now);
+    reset(*node, now);
+  } else {
+    still_there(*node, now);
+  }
   return received(payload);
 }
 
@@ -239,6 +242,7 @@ void Policy::announce(Node& node, bool with_values, const Now& now) {
 }
 
 void Policy::reset(Node& node, const Now& now) {
+  node.told = now.mono;
   core_.effects.item(wire::NodeReset{node.uid, "CoAP", node.address.host(), now.wall});
   node.attempts = 0;
   discovery_.start(node);

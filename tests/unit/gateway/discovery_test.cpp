@@ -67,6 +67,7 @@ TEST_CASE("A node that cannot be discovered stays known with what it posts, and 
   played.advance(31s);
   played.alive("alive:n1", "192.0.2.1:5683");
   REQUIRE(played.effects.requests.size() == 1);
+  played.happened();
   played.answer("</led>");
   played.answer("1");
   CHECK(played.happened() == Log{"update n1 led=1"});
