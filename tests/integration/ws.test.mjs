@@ -325,6 +325,18 @@ test('WebSocket: a peer that is silent is dropped, one that reads nothing costs 
   await server.stop()
 })
 
+test('WebSocket: a peer that only answers pings stays', async () => {
+  const server = await startServer({ 'ping-interval': 100 })
+  const idle = await open(`${server.ws}/ws`)
+  let pings = 0
+  idle.on('ping', () => pings++)
+  await until('ten pings', () => pings >= 10)
+  idle.send('echo still here')
+  assert.equal(await message(idle), 'echo still here')
+  idle.terminate()
+  await server.stop()
+})
+
 const upgrade = 'GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
 
 test('HTTP: what cannot become a request is answered at once', async () => {

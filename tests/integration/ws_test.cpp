@@ -536,6 +536,21 @@ TEST_CASE("frames of a source larger than a write stay whole beside pongs") {
   for (std::size_t i = 0; i < 400; ++i) REQUIRE(peer.received[i].size() == 1 + i * 997 % 150000);
 }
 
+TEST_CASE("a client whose server only answers pings stays") {
+  World world;
+  world.serve(world.options());
+  Peer peer;
+  ws::ClientOptions options;
+  options.ping_interval = 20ms;
+  peer.connect(world, world.endpoint(), options);
+  REQUIRE(world.run_until([&] { return peer.open; }));
+  bool waited = false;
+  const auto timer = world.loop->make_timer([&] { waited = true; });
+  timer->start(300ms);
+  REQUIRE(world.run_until([&] { return waited; }));
+  CHECK_FALSE(peer.closed);
+}
+
 TEST_CASE("thousands of connections are opened, served and shut down") {
   World world;
   world.serve(world.options());

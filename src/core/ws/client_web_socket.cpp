@@ -134,7 +134,7 @@ void ClientWebSocket::on_timer() {
   }
   if (last_ping_ <= last_heard_ && now - last_heard_ >= interval) {
     last_ping_ = now;
-    append_masked_frame(writer_.queue(), Opcode::ping, {}, mask_key());
+    append_masked_frame(writer_.queue(), Opcode::ping, kPingPayload, mask_key());
     schedule_flush();
   }
   timer_->start(options_.ping_interval / 4);

@@ -10,6 +10,9 @@ namespace aiot::ws {
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
+/// What our pings carry, so that the pong is not empty: libwebsockets 4.1.6 tells nobody of an empty one.
+inline constexpr std::string_view kPingPayload = "aiot";
+
 /// Appends one unmasked frame, as servers send them.
 void append_frame(std::string& out, Opcode opcode, std::string_view payload, bool fin = true);
 /// Appends one frame masked with `key`, as clients must.

@@ -94,7 +94,7 @@ void ServerWebSocket::check_deadline(TimePoint now) {
     abort();
   } else if (last_ping_ <= last_heard_ && now - last_heard_ >= interval) {
     last_ping_ = now;
-    append_frame(writer_.queue(), Opcode::ping, {});
+    append_frame(writer_.queue(), Opcode::ping, kPingPayload);
     wake();
   }
 }
