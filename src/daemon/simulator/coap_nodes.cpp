@@ -2,11 +2,13 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <deque>
 #include <utility>
 
@@ -79,6 +81,27 @@ Result<Socket> open_socket(const SocketAddress& address) {
   return socket;
 }
 
+Error in_use(const SocketAddress& address) {
+  return make_error(Errc::unreachable, fmt::format("the address {} is in use, perhaps by another simulation: "
+                                                   "choose another base address",
+                                                   address.text()));
+}
+
+/// Of two simulations that start at once, both may find an address free: the first node's is also taken as an
+/// abstract name, which one socket alone of this network namespace can have.
+Result<Socket> claim(const SocketAddress& address) {
+  Socket socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (socket.fd() < 0) return errno_error("opening a socket", errno);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  const auto text = "aiot-node " + address.text();
+  text.copy(&name.sun_path[1], sizeof name.sun_path - 1);
+  const auto length = offsetof(sockaddr_un, sun_path) + 1 + std::min(text.size(), sizeof name.sun_path - 1);
+  if (::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&name), static_cast<socklen_t>(length)) != 0)
+    return errno == EADDRINUSE ? in_use(address) : errno_error("claiming " + address.text(), errno);
+  return socket;
+}
+
 class LiveCoapNodes final : public CoapNodes {
  public:
   LiveCoapNodes(EventLoop& loop, CoapOptions options) : loop_(loop), options_(std::move(options)) {}
@@ -103,13 +126,14 @@ class LiveCoapNodes final : public CoapNodes {
     if (epoll_.fd() < 0) return errno_error("epoll", errno);
     gateway_length_ = options_.gateway.to(gateway_);
 
+    auto claimed = claim(plan->node(0));
+    if (!claimed) return std::move(claimed).error();
+    claim_ = *std::move(claimed);
     const auto taken = bound_udp_addresses();
     members_.reserve(options_.nodes);
     for (std::size_t i = 0; i < options_.nodes; ++i) {
       if (taken.count(plan->node(i)) != 0) {
-        return make_error(Errc::unreachable, fmt::format("the address {} is in use, perhaps by another "
-                                                         "simulation: choose another base address",
-                                                         plan->node(i).text()));
+        return in_use(plan->node(i));
       }
       auto socket = open_socket(plan->node(i));
       if (!socket) return std::move(socket).error();
@@ -342,6 +366,7 @@ class LiveCoapNodes final : public CoapNodes {
   Blueprint blueprint_;
   sockaddr_storage gateway_{};
   socklen_t gateway_length_ = 0;
+  Socket claim_;
   Socket epoll_;
   std::vector<Member> members_;
   std::deque<std::uint32_t> joining_;
