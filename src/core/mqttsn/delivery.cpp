@@ -1,0 +1,201 @@
+#include "core/mqttsn/delivery.h"
+
+#include <algorithm>
+
+namespace aiot::mqttsn {
+
+namespace {
+
+std::size_t bytes_of(const Message& message) { return message.topic.size() + message.payload.size(); }
+
+}  // namespace
+
+std::uint16_t Delivery::next_message_id(Session& session) {
+  if (++session.last_message_id == 0) session.last_message_id = 1;
+  return session.last_message_id;
+}
+
+std::pair<TopicKind, std::uint16_t> Delivery::topic_id(Session& session, const std::string& topic) const {
+  for (const auto& [id, name] : core_.options_.predefined)
+    if (name == topic) return {TopicKind::predefined, id};
+  if (topic.size() == 2) return {TopicKind::short_name, short_topic_id(topic[0], topic[1])};
+  return {TopicKind::normal, session.topics.assign(topic, core_.options_.topics)};
+}
+
+void Delivery::add(Session& session, Message message, TimePoint now) {
+  const bool can_wait = message.qos > 0 || session.state == Session::State::asleep;
+  if (!session.reachable() && !can_wait) return;
+  const auto size = bytes_of(message);
+  const auto& options = core_.options_;
+  if (session.queue.size() >= options.queued_messages || session.queued_bytes + size > options.queued_bytes ||
+      queued_bytes_ + size > options.total_queued_bytes) {
+    core_.drop(GatewayDrop::queue_full);
+    return;
+  }
+  session.queued_bytes += size;
+  queued_bytes_ += size;
+  ++queued_;
+  const bool keep = message.qos > 0;
+  session.queue.push_back(std::move(message));
+  if (keep) core_.saved(session);
+  pump(session, now);
+}
+
+void Delivery::pump(Session& session, TimePoint now) {
+  while (session.reachable() && session.in_flight.step == InFlight::Step::none && !session.queue.empty()) {
+    const auto& message = session.queue.front();
+    const auto [kind, id] = topic_id(session, message.topic);
+    if (id == 0) {
+      core_.drop(GatewayDrop::limit);
+      pop(session, false, now);
+      continue;
+    }
+    session.in_flight.topic_id = id;
+    if (kind == TopicKind::normal && !session.topics.known(id)) {
+      start(session, InFlight::Step::register_, now);
+    } else {
+      start(session, InFlight::Step::publish, now);
+      if (message.qos == 0) pop(session, true, now);
+    }
+  }
+  if (session.state == Session::State::awake && session.in_flight.step == InFlight::Step::none) {
+    session.state = Session::State::asleep;
+    core_.send(session.peer, {.type = Type::pingresp});
+  }
+}
+
+void Delivery::start(Session& session, InFlight::Step step, TimePoint now) {
+  auto& in_flight = session.in_flight;
+  // PUBREL goes on with the number of its PUBLISH.
+  if (step != InFlight::Step::pubrel) in_flight.message_id = next_message_id(session);
+  in_flight.step = step;
+  in_flight.tries = 0;
+  in_flight.next = now + core_.options_.retry_after;
+  transmit(session, false);
+  core_.file(session);
+}
+
+void Delivery::transmit(Session& session, bool again) {
+  const auto& in_flight = session.in_flight;
+  Packet packet{.topic_id = in_flight.topic_id, .message_id = in_flight.message_id};
+  if (in_flight.step == InFlight::Step::pubrel) {
+    packet.type = Type::pubrel;
+  } else if (in_flight.step == InFlight::Step::register_) {
+    packet.type = Type::register_;
+    packet.data = session.queue.front().topic;
+  } else {
+    const auto& message = session.queue.front();
+    packet.type = Type::publish;
+    packet.flags.qos = message.qos;
+    packet.flags.dup = again && !session.plain;
+    packet.flags.retain = message.retain && !session.plain;
+    packet.flags.topic_kind = topic_id(session, message.topic).first;
+    if (message.qos == 0) packet.message_id = 0;
+    packet.data = message.payload;
+  }
+  core_.send(session.peer, packet);
+}
+
+bool Delivery::retry(Session& session, TimePoint now) {
+  auto& in_flight = session.in_flight;
+  const auto limit = core_.options_.retries;
+  if (limit >= 0 && in_flight.tries >= limit) {
+    // A PUBREL goes on as such: the client has the message already.
+    if (in_flight.step != InFlight::Step::pubrel) interrupt(session);
+    return false;
+  }
+  ++in_flight.tries;
+  ++core_.counters_.retransmissions;
+  in_flight.next = now + core_.options_.retry_after;
+  transmit(session, true);
+  core_.file(session);
+  return true;
+}
+
+void Delivery::interrupt(Session& session) {
+  // After PUBREC the message is the client's: only its release is still to come.
+  if (session.in_flight.step != InFlight::Step::pubrel) session.in_flight = {};
+}
+
+void Delivery::pop(Session& session, bool delivered, TimePoint now) {
+  const bool kept = session.queue.front().qos > 0;
+  const auto size = bytes_of(session.queue.front());
+  session.queued_bytes -= size;
+  queued_bytes_ -= size;
+  --queued_;
+  session.queue.pop_front();
+  session.in_flight = {};
+  if (delivered) ++core_.counters_.delivered;
+  if (kept) core_.saved(session);
+  core_.file(session);
+  static_cast<void>(now);
+}
+
+bool Delivery::is_waiting(const Session& session, InFlight::Step step, const Packet& packet) const {
+  return session.in_flight.step == step && session.in_flight.message_id == packet.message_id;
+}
+
+void Delivery::registered(Session& session, const Packet& packet, TimePoint now) {
+  if (!is_waiting(session, InFlight::Step::register_, packet)) return;
+  if (packet.return_code == ReturnCode::accepted) {
+    session.topics.set_known(session.in_flight.topic_id, true);
+    session.in_flight = {};
+    core_.saved(session);
+  } else if (packet.return_code == ReturnCode::congestion) {
+    return;  // asked again when its time comes
+  } else {
+    core_.drop(GatewayDrop::refused_by_client);
+    pop(session, false, now);
+  }
+  pump(session, now);
+}
+
+void Delivery::acknowledged(Session& session, const Packet& packet, TimePoint now) {
+  auto& in_flight = session.in_flight;
+  if (packet.return_code == ReturnCode::invalid_topic_id) {
+    // Also for QoS 0, whose number is 0: the id is told again before the next message of that topic.
+    session.topics.set_known(packet.topic_id, false);
+    if (!is_waiting(session, InFlight::Step::publish, packet)) return;
+    in_flight = {};
+    return pump(session, now);
+  }
+  if (!is_waiting(session, InFlight::Step::publish, packet)) return;
+  if (packet.return_code == ReturnCode::congestion) return;
+  if (packet.return_code == ReturnCode::not_supported && !session.plain) {
+    session.plain = true;
+    return transmit(session, false);
+  }
+  const bool accepted = packet.return_code == ReturnCode::accepted;
+  if (accepted && session.queue.front().qos == 2) return;  // PUBREC is what it owes
+  if (!accepted) core_.drop(GatewayDrop::refused_by_client);
+  pop(session, accepted, now);
+  pump(session, now);
+}
+
+void Delivery::received(Session& session, const Packet& packet, TimePoint now) {
+  if (is_waiting(session, InFlight::Step::publish, packet) && session.queue.front().qos == 2) {
+    start(session, InFlight::Step::pubrel, now);
+    core_.saved(session);
+    return;
+  }
+  // Its PUBREL was lost, or the message is long done: either way it waits for one.
+  core_.send(session.peer, {.type = Type::pubrel, .message_id = packet.message_id});
+}
+
+void Delivery::completed(Session& session, const Packet& packet, TimePoint now) {
+  if (!is_waiting(session, InFlight::Step::pubrel, packet)) return;
+  pop(session, true, now);
+  pump(session, now);
+}
+
+void Delivery::forget(const Session& session) {
+  queued_ -= session.queue.size();
+  queued_bytes_ -= session.queued_bytes;
+}
+
+void Delivery::restored(const Session& session) {
+  queued_ += session.queue.size();
+  queued_bytes_ += session.queued_bytes;
+}
+
+}  // namespace aiot::mqttsn

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/base/log.h"
+#include "core/mqttsn/session.h"
+#include "core/mqttsn/topic.h"
+
+namespace aiot::mqttsn {
+
+/// Names a message that was handed over until it is known to be stored.
+using Ticket = std::uint64_t;
+
+struct GatewayOptions {
+  std::uint8_t gateway_id = 1;
+  Duration retry_after = std::chrono::seconds(10);                ///< Tretry (section 7.2)
+  int retries = 4;                                                ///< Nretry; negative: no limit
+  std::vector<std::pair<std::uint16_t, std::string>> predefined;  ///< topic ids configured at both ends
+  std::size_t sessions = 65'536;        ///< of all clients, connected or not; the longest silent gives way
+  std::size_t topics = 4'096;           ///< of a client
+  std::size_t subscriptions = 1'024;    ///< of a client
+  std::size_t queued_messages = 1'024;  ///< that wait for a client
+  std::size_t queued_bytes = 256UL * 1024;  ///< of these
+  std::size_t total_queued_bytes = 128UL * 1024 * 1024;
+};
+
+enum class GatewayDrop : std::uint8_t {
+  malformed,
+  not_connected,
+  unknown_topic_id,
+  bad_topic,
+  queue_full,
+  limit,
+  not_stored,
+  refused_by_client,
+};
+inline constexpr std::size_t kGatewayDrops = 8;
+[[nodiscard]] std::string_view to_string(GatewayDrop reason);
+
+struct GatewayCounters {
+  std::uint64_t received = 0;   ///< datagrams
+  std::uint64_t published = 0;  ///< messages taken from clients
+  std::uint64_t delivered = 0;  ///< messages that clients have (QoS 0: that were sent)
+  std::uint64_t duplicates = 0;
+  std::uint64_t retransmissions = 0;
+  std::uint64_t dropped[kGatewayDrops] = {};
+  std::size_t sessions = 0, connected = 0, queued = 0;
+};
+
+/// What the core has done by others. Nothing here may call the core back before it returns.
+class GatewayEffects {
+ public:
+  virtual ~GatewayEffects() = default;
+  virtual void send(const Peer& to, std::string datagram) = 0;
+  /// A client's message (or will). GatewayCore::stored() follows for a ticket other than 0, and only then is
+  /// it acknowledged.
+  virtual void publish(Ticket ticket, const std::string& client_id, Message message) = 0;
+  /// The first subscription to `filter` of any client, or the last is gone.
+  virtual void subscribe(const std::string& filter) = 0;
+  virtual void unsubscribe(const std::string& filter) = 0;
+  /// `client_id` subscribed `filter`: wants what is retained under it, by GatewayCore::deliver_to().
+  virtual void wants_retained(const std::string& client_id, const std::string& filter, int qos) = 0;
+  /// The session is worth saving; without one, it is gone.
+  virtual void changed(const std::string& client_id, const Session* session) = 0;
+};
+
+/// The gateway of MQTT-SN 1.2 towards its clients, any number of them. Pure: it knows no socket, no clock and
+/// no broker; datagrams and messages come in with their time, GatewayEffects go out.
+class GatewayCore {
+ public:
+  GatewayCore(GatewayOptions options, GatewayEffects& effects);
+  ~GatewayCore();
+
+  void received(const SocketAddress& from, std::string_view datagram, TimePoint now);
+  /// A message for whoever subscribed its topic.
+  void deliver(const Message& message, TimePoint now);
+  void deliver_to(const std::string& client_id, Message message, TimePoint now);
+  /// The answer to GatewayEffects::publish.
+  void stored(Ticket ticket, bool ok, TimePoint now);
+  /// Time passes; when the next call is due, at the latest.
+  TimePoint tick(TimePoint now);
+  /// A session of an earlier run, with its state, queue and ids.
+  void restore(Session session, TimePoint now);
+  /// To all, every so often and on its own accord (section 6.1).
+  [[nodiscard]] std::string advertisement(std::uint16_t seconds) const;
+
+  [[nodiscard]] GatewayCounters counters() const;
+  [[nodiscard]] const Session* find(const std::string& client_id) const;
+
+ private:
+  friend class Delivery;
+  struct Storing {
+    std::string client_id;
+    std::uint16_t message_id = 0;
+    std::uint16_t topic_id = 0;
+    int qos = 0;
+    std::size_t hash = 0;
+  };
+
+  void handle(const Peer& from, Packet& packet, TimePoint now);
+  void handle_of(Session& session, Packet& packet, TimePoint now);
+  void searched(const Peer& from);
+  void connect(const Peer& from, Packet& packet, TimePoint now);
+  void connected(Session& session, TimePoint now);
+  void will_topic(Session& session, Packet& packet, TimePoint now);
+  void will_message(Session& session, Packet& packet, TimePoint now);
+  void register_topic(Session& session, const Packet& packet);
+  void publish(Session& session, Packet& packet);
+  void publish_unconnected(const Peer& from, Packet& packet);
+  void release(Session& session, const Packet& packet);
+  void subscribe(Session& session, const Packet& packet, TimePoint now);
+  void unsubscribe(Session& session, const Packet& packet);
+  void ping(const Peer& from, Packet& packet, TimePoint now);
+  void disconnect(Session& session, const Packet& packet, TimePoint now);
+
+  [[nodiscard]] Session* at(const Peer& peer);
+  void bind(Session& session, const Peer& peer);
+  void unbind(Session& session);
+  /// Silent too long, or its place was taken: its will is published, what waits is kept.
+  void lose(Session& session);
+  void forget(Session& session);
+  void forget_subscriptions(Session& session);
+  void drop_subscription(Session& session, const std::string& filter);
+  void make_room();
+  [[nodiscard]] const std::string* predefined_name(std::uint16_t id) const;
+  /// The topic that a PUBLISH names; empty when nobody knows it.
+  [[nodiscard]] std::string topic_of(const Session* session, const Packet& packet) const;
+  void send(const Peer& to, const Packet& packet) { effects_.send(to, encode(to, packet)); }
+  [[nodiscard]] static std::string encode(const Peer& to, const Packet& packet);
+  void drop(GatewayDrop reason) { ++counters_.dropped[static_cast<std::size_t>(reason)]; }
+  void complain(const Peer& from, GatewayDrop reason, std::string_view what);
+  /// When the session is lost if it stays silent.
+  [[nodiscard]] static TimePoint expiry(const Session& session);
+  [[nodiscard]] static TimePoint retransmission(const Session& session);
+  /// Has tick() look at the session when either comes.
+  void file(Session& session);
+  void saved(Session& session) { effects_.changed(session.client_id, &session); }
+
+  GatewayOptions options_;
+  GatewayEffects& effects_;
+  GatewayCounters counters_;
+  std::unique_ptr<class Delivery> delivery_;
+  std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<Peer, Session*, PeerHash> peers_;
+  std::set<std::pair<TimePoint, Session*>> due_;
+  SubscriptionTree<Session> subscriptions_;
+  std::unordered_map<std::string, std::size_t> filters_;  ///< how many clients subscribed each
+  std::unordered_map<Ticket, Storing> storing_;
+  Ticket last_ticket_ = 0;
+  log::Limiter complaints_{10};
+};
+
+}  // namespace aiot::mqttsn
