@@ -241,6 +241,7 @@ bool JsonReader::skip_word(std::string_view word) {
 }
 
 bool JsonReader::skip_number() {
+  const std::size_t start = at_;
   const auto digits = [this] {
     const std::size_t begin = at_;
     while (at_ < text_.size() && is_digit(text_[at_])) ++at_;
@@ -262,6 +263,13 @@ bool JsonReader::skip_number() {
     if (next_is('+') || next_is('-')) ++at_;
     if (!digits()) return fail("a number without digits in its exponent");
   }
+  // Copied on as it is, it would be no number to readers that keep a double, or null.
+  constexpr std::size_t kAlwaysFits = 300;
+  const auto text = text_.substr(start, at_ - start);
+  double value = 0;
+  if ((text.size() > kAlwaysFits || text.find_first_of("eE") != std::string_view::npos) &&
+      std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc())
+    return fail("a number beyond the range of a double");
   return true;
 }
 

@@ -117,3 +117,17 @@ TEST_CASE("raw shows a value as written") {
   REQUIRE(reader.read_raw(raw));
   CHECK(raw == "[1, {\"b\":2}]");
 }
+
+TEST_CASE("a number that no double holds is refused, whatever its length") {
+  const auto passes = [](const std::string& number) {
+    JsonReader reader(number);
+    std::string_view raw;
+    return reader.read_raw(raw) && raw == number;
+  };
+  CHECK(passes("1e308"));
+  CHECK(passes("-2.5E-300"));
+  CHECK(passes(std::string(308, '9')));
+  CHECK_FALSE(passes("1e309"));
+  CHECK_FALSE(passes("-2.5e4444444444444444444444444444"));
+  CHECK_FALSE(passes(std::string(310, '9')));
+}
