@@ -51,9 +51,10 @@ class LineRun {
       printer_.response(*result);
     } else {
       Error error = std::move(result).error();
+      const Errc code = error.code;
       error.message = fmt::format("line {}: {}", number_, error.message);
       context_.fail(with_outcome(std::move(error), request_.method), target_.uri.text);
-      tally_.failed(number_, error.code);
+      tally_.failed(number_, code);
     }
     reader_.next();
   }

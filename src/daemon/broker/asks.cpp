@@ -75,7 +75,7 @@ Result<GatewayLink*> Asks::route(const NodeRequest& request) const {
   return link;
 }
 
-void Asks::request(NodeRequest request, Completion<wire::Answer> done) {
+void Asks::request(const NodeRequest& request, Completion<wire::Answer> done) {
   auto link = route(request);
   if (!link) return refuse(std::move(link).error(), std::move(done));
   if (pending_.size() >= kMaxPendingAsks) {

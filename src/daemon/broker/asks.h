@@ -43,7 +43,7 @@ class Asks {
   /// The answer, or an Error with its outcome: unreachable and not_sent when the node is not live or the
   /// queue is full, usage for what the node's gateway has no word for, timeout and unknown when the deadline
   /// passed. `done` is called on a later turn.
-  void request(NodeRequest request, Completion<wire::Answer> done);
+  void request(const NodeRequest& request, Completion<wire::Answer> done);
   /// A pyaiot client's write: nobody is answered; what fails is logged, what cannot be sent counted too.
   void write(std::string_view uid, std::string_view resource, std::string_view payload,
              std::string_view source);

@@ -83,7 +83,7 @@ void ask_node(const RestServices& services, RestCall call, Method method, BodyVa
   auto waiting = std::make_unique<Waiting>(Waiting{
       services, std::move(call), method, std::move(value.bytes), value.content_format, std::move(key),
       node != nullptr ? node->owner->name : std::string(), node != nullptr ? node->protocol : std::string()});
-  services.asks.request(std::move(request), [waiting = std::move(waiting)](Result<wire::Answer> result) {
+  services.asks.request(request, [waiting = std::move(waiting)](Result<wire::Answer> result) {
     waiting->finish(std::move(result));
   });
 }
