@@ -143,8 +143,7 @@ class ServeGatewayCommand final : public Command {
       if (!address) return address.error();
       options_.coap = *address;
     }
-    options_.name = name_option_.given() ? name_ : host_name();
-    if (!name_option_.given() && options_.name.empty()) options_.name = "gateway";
+    options_.name = name_option_.given() ? name_ : gateway::default_name();
     options_.site = site_option_.given() ? site_ : options_.name;
     if (auto good = check_name("--name", options_.name); !good) return good;
     if (auto good = check_name("--site", options_.site); !good) return good;

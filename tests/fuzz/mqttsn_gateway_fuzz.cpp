@@ -75,7 +75,7 @@ class World final : private GatewayEffects {
     if (tickets_.empty()) return;
     const auto ticket = *tickets_.begin();
     tickets_.erase(ticket);
-    core_.stored(ticket, byte() % 4 != 0, now_);
+    core_.stored(ticket, byte() % 4 != 0);
   }
   void check() {
     const auto counters = core_.counters();

@@ -47,15 +47,16 @@ void Delivery::pump(Session& session, TimePoint now) {
     const auto [kind, id] = topic_id(session, message.topic);
     if (id == 0) {
       core_.drop(GatewayDrop::limit);
-      pop(session, false, now);
+      pop(session, false);
       continue;
     }
+    session.in_flight.topic_kind = kind;
     session.in_flight.topic_id = id;
     if (kind == TopicKind::normal && !session.topics.known(id)) {
       start(session, InFlight::Step::register_, now);
     } else {
       start(session, InFlight::Step::publish, now);
-      if (message.qos == 0) pop(session, true, now);
+      if (message.qos == 0) pop(session, true);
     }
   }
   if (session.state == Session::State::awake && session.in_flight.step == InFlight::Step::none) {
@@ -89,7 +90,7 @@ void Delivery::transmit(Session& session, bool again) {
     packet.flags.qos = message.qos;
     packet.flags.dup = again && !session.plain;
     packet.flags.retain = message.retain && !session.plain;
-    packet.flags.topic_kind = topic_id(session, message.topic).first;
+    packet.flags.topic_kind = in_flight.topic_kind;
     if (message.qos == 0) packet.message_id = 0;
     packet.data = message.payload;
   }
@@ -117,7 +118,7 @@ void Delivery::interrupt(Session& session) {
   if (session.in_flight.step != InFlight::Step::pubrel) session.in_flight = {};
 }
 
-void Delivery::pop(Session& session, bool delivered, TimePoint now) {
+void Delivery::pop(Session& session, bool delivered) {
   const bool kept = session.queue.front().qos > 0;
   const auto size = bytes_of(session.queue.front());
   session.queued_bytes -= size;
@@ -128,7 +129,6 @@ void Delivery::pop(Session& session, bool delivered, TimePoint now) {
   if (delivered) ++core_.counters_.delivered;
   if (kept) core_.saved(session);
   core_.file(session);
-  static_cast<void>(now);
 }
 
 bool Delivery::is_waiting(const Session& session, InFlight::Step step, const Packet& packet) const {
@@ -145,7 +145,7 @@ void Delivery::registered(Session& session, const Packet& packet, TimePoint now)
     return;  // asked again when its time comes
   } else {
     core_.drop(GatewayDrop::refused_by_client);
-    pop(session, false, now);
+    pop(session, false);
   }
   pump(session, now);
 }
@@ -168,7 +168,7 @@ void Delivery::acknowledged(Session& session, const Packet& packet, TimePoint no
   const bool accepted = packet.return_code == ReturnCode::accepted;
   if (accepted && session.queue.front().qos == 2) return;  // PUBREC is what it owes
   if (!accepted) core_.drop(GatewayDrop::refused_by_client);
-  pop(session, accepted, now);
+  pop(session, accepted);
   pump(session, now);
 }
 
@@ -184,7 +184,7 @@ void Delivery::received(Session& session, const Packet& packet, TimePoint now) {
 
 void Delivery::completed(Session& session, const Packet& packet, TimePoint now) {
   if (!is_waiting(session, InFlight::Step::pubrel, packet)) return;
-  pop(session, true, now);
+  pop(session, true);
   pump(session, now);
 }
 

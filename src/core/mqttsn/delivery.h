@@ -34,7 +34,7 @@ class Delivery {
   [[nodiscard]] bool is_waiting(const Session& session, InFlight::Step step, const Packet& packet) const;
   void start(Session& session, InFlight::Step step, TimePoint now);
   void transmit(Session& session, bool again);
-  void pop(Session& session, bool delivered, TimePoint now);
+  void pop(Session& session, bool delivered);
   [[nodiscard]] static std::uint16_t next_message_id(Session& session);
   /// The topic's kind and id; the id is 0 when there is no room for one.
   [[nodiscard]] std::pair<TopicKind, std::uint16_t> topic_id(Session& session,

@@ -186,8 +186,7 @@ void GatewayCore::ping(const Peer& from, Packet& packet, TimePoint now) {
   file(*session);
 }
 
-void GatewayCore::disconnect(Session& session, const Packet& packet, TimePoint now) {
-  static_cast<void>(now);
+void GatewayCore::disconnect(Session& session, const Packet& packet) {
   send(session.peer, {.type = Type::disconnect});
   Delivery::interrupt(session);
   if (packet.has_duration && packet.duration > 0) {

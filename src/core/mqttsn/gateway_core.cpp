@@ -108,7 +108,7 @@ void GatewayCore::handle_of(Session& session, Packet& packet, TimePoint now) {
     case Type::pubrel: return release(session, packet);
     case Type::subscribe: return subscribe(session, packet, now);
     case Type::unsubscribe: return unsubscribe(session, packet);
-    case Type::disconnect: return disconnect(session, packet, now);
+    case Type::disconnect: return disconnect(session, packet);
     case Type::regack: return delivery_->registered(session, packet, now);
     case Type::puback: return delivery_->acknowledged(session, packet, now);
     case Type::pubrec: return delivery_->received(session, packet, now);
@@ -193,7 +193,7 @@ void GatewayCore::publish(Session& session, Packet& packet) {
                    {std::move(topic), std::move(packet.data), qos, packet.flags.retain});
 }
 
-void GatewayCore::stored(Ticket ticket, bool ok, TimePoint now) {
+void GatewayCore::stored(Ticket ticket, bool ok) {
   const auto found = storing_.find(ticket);
   if (found == storing_.end()) return;
   const auto storing = std::move(found->second);
@@ -218,7 +218,6 @@ void GatewayCore::stored(Ticket ticket, bool ok, TimePoint now) {
   session.recent.emplace_back(storing.message_id, storing.hash);
   if (session.recent.size() > kRecent) session.recent.pop_front();
   send(session.peer, {.type = Type::puback, .topic_id = storing.topic_id, .message_id = storing.message_id});
-  static_cast<void>(now);
 }
 
 void GatewayCore::publish_unconnected(const Peer& from, Packet& packet) {

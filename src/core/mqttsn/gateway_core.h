@@ -83,7 +83,7 @@ class GatewayCore {
   void deliver(const Message& message, TimePoint now);
   void deliver_to(const std::string& client_id, Message message, TimePoint now);
   /// The answer to GatewayEffects::publish.
-  void stored(Ticket ticket, bool ok, TimePoint now);
+  void stored(Ticket ticket, bool ok);
   /// Time passes; when the next call is due, at the latest.
   TimePoint tick(TimePoint now);
   /// A session of an earlier run, with its state, queue and ids.
@@ -118,7 +118,7 @@ class GatewayCore {
   void subscribe(Session& session, const Packet& packet, TimePoint now);
   void unsubscribe(Session& session, const Packet& packet);
   void ping(const Peer& from, Packet& packet, TimePoint now);
-  void disconnect(Session& session, const Packet& packet, TimePoint now);
+  void disconnect(Session& session, const Packet& packet);
 
   [[nodiscard]] Session* at(const Peer& peer);
   void bind(Session& session, const Peer& peer);

@@ -64,6 +64,7 @@ struct InFlight {
   enum class Step : std::uint8_t { none, register_, publish, pubrel };
   Step step = Step::none;
   std::uint16_t message_id = 0;
+  TopicKind topic_kind = TopicKind::normal;
   std::uint16_t topic_id = 0;
   int tries = 0;
   TimePoint next{};  ///< of the next retransmission

@@ -28,13 +28,4 @@ bool is_topic_filter(std::string_view filter) {
   return true;
 }
 
-bool matches(std::string_view filter, std::string_view name) {
-  SubscriptionTree<const char> tree;
-  const char subscriber = 0;
-  tree.add(filter, &subscriber, 0);
-  bool found = false;
-  tree.match(name, [&](const char&, int) { found = true; });
-  return found;
-}
-
 }  // namespace aiot::mqttsn

@@ -19,10 +19,9 @@ inline constexpr std::size_t kMaxTopic = 1024;  ///< bytes of a name or filter
 /// The same with `+` and `#` where they may stand.
 [[nodiscard]] bool is_topic_filter(std::string_view filter);
 [[nodiscard]] bool has_wildcard(std::string_view filter);
-/// `$SYS/...` is not matched by a filter that starts with a wildcard (section 4.7.2).
-[[nodiscard]] bool matches(std::string_view filter, std::string_view name);
 
-/// Who subscribed what: finds the subscribers of a name without asking each.
+/// Who subscribed what: finds the subscribers of a name without asking each. `$SYS/...` is not matched by a
+/// filter that starts with a wildcard (section 4.7.2).
 template <class Subscriber>
 class SubscriptionTree {
  public:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/random.h"
+#include "core/model/identity.h"
 
 namespace aiot::relay {
 

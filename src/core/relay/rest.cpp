@@ -332,10 +332,6 @@ Error exchange_error(Error error, bool write) {
   return error;
 }
 
-bool is_identity(std::string_view resource) {
-  return resource == "ip" || resource == "id" || resource == "protocol";
-}
-
 std::optional<WireMessage> parse_wire(std::string_view text) {
   const auto parsed = parse_json(text);
   if (!parsed || !parsed->is_object()) return std::nullopt;

@@ -61,8 +61,6 @@ struct WireMessage {
   std::string uid, resource, bytes;
   bool live = false;  ///< sent to all, not a part of our snapshot
 };
-/// pyaiot's wire tells who a node is (its address or id, its protocol) in updates like those of resources.
-[[nodiscard]] bool is_identity(std::string_view resource);
 /// Nothing for text that is not such a message.
 [[nodiscard]] std::optional<WireMessage> parse_wire(std::string_view text);
 

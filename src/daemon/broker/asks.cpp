@@ -16,8 +16,6 @@ Error failure(Errc code, Outcome outcome, std::string message) {
   return Error{code, std::move(message), 0, outcome};
 }
 
-bool reads(Method method) { return method == Method::get || method == Method::fetch; }
-
 /// Why an answer without an error is none: success is 2.xx, and a write's names who confirmed it.
 std::string_view flaw_of(const wire::Answer& answer, Method method) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -26,7 +24,7 @@ std::string_view flaw_of(const wire::Answer& answer, Method method) {
       (code.size() != 4 || code.compare(0, 2, "2.") != 0 || !is_digit(code[2]) || !is_digit(code[3]))) {
     return "a success with a code that is not 2.xx";
   }
-  if (!reads(method) && answer.confirmed != "device" && answer.confirmed != "echo")
+  if (is_write(method) && answer.confirmed != "device" && answer.confirmed != "echo")
     return "a success that nobody confirmed";
   return {};
 }
@@ -152,8 +150,9 @@ void Asks::answered(const GatewayLink& link, wire::Answer answer) {
       log::warn("a gateway's answer to {} {}/{} is malformed: {}", to_string(waiting.method), waiting.uid,
                 waiting.resource, flaw);
     }
-    return settle(entry, failure(Errc::peer_failed, reads(waiting.method) ? Outcome::none : Outcome::unknown,
-                                 fmt::format("the gateway of node {} answered {}", waiting.uid, flaw)));
+    return settle(entry,
+                  failure(Errc::peer_failed, is_write(waiting.method) ? Outcome::unknown : Outcome::none,
+                          fmt::format("the gateway of node {} answered {}", waiting.uid, flaw)));
   }
   settle(entry, std::move(answer));
 }

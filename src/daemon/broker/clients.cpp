@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/model/identity.h"
 #include "daemon/broker/client_session.h"
 #include "daemon/broker/pyaiot.h"
 
@@ -41,7 +42,7 @@ void Clients::joined(const Node& node) {
 }
 
 void Clients::updated(const Node& node, const Resource& resource) {
-  if (readers_ == 0 || pyaiot::is_identity(resource.name)) return;
+  if (readers_ == 0 || is_identity(resource.name)) return;
   pyaiot::append_update(payload_, node.uid, resource, kEveryone);
   append(true);
 }

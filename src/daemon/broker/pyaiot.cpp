@@ -62,10 +62,6 @@ Error not_understood(const JsonReader& reader) {
 
 }  // namespace
 
-bool is_identity(std::string_view endpoint) {
-  return endpoint == "ip" || endpoint == "id" || endpoint == "protocol";
-}
-
 Result<Message> parse(std::string_view text) {
   JsonReader reader(text);
   Message message;

@@ -25,9 +25,6 @@ struct Message {
   bool is_write = false;  ///< an update whose data holds uid, endpoint and payload
 };
 
-/// Endpoints that tell who a node is. What the native wire has of that name stays out of this one.
-[[nodiscard]] bool is_identity(std::string_view endpoint);
-
 /// Errc::rejected in words fit for a close reason: not JSON, not an object, no known type. Errc::usage for
 /// what is only longer or deeper than it may be.
 [[nodiscard]] Result<Message> parse(std::string_view text);

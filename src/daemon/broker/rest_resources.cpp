@@ -77,8 +77,8 @@ void ask_node(const RestServices& services, RestCall call, Method method, BodyVa
     if (!key.empty()) services.idempotency.finish(key, response, false);
     return call.reply(response);
   }
-  NodeRequest request{method,   call.path[0], call.path[1], value.bytes, value.content_format,
-                      *timeout, *expires};
+  const NodeRequest request{method,   call.path[0], call.path[1], value.bytes, value.content_format,
+                            *timeout, *expires};
   const Node* node = services.table.find(request.uid);
   auto waiting = std::make_unique<Waiting>(Waiting{
       services, std::move(call), method, std::move(value.bytes), value.content_format, std::move(key),

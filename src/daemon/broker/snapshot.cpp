@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/model/identity.h"
 #include "core/ws/http_server.h"
 #include "daemon/broker/pyaiot.h"
 #include "daemon/broker/routing.h"
@@ -36,7 +37,7 @@ struct Encoder {
       frame();
     }
     for (const Resource& resource : node.resources) {
-      if (pyaiot::is_identity(resource.name)) continue;
+      if (is_identity(resource.name)) continue;
       pyaiot::append_update(payload, node.uid, resource, kPlaceholder);
       frame();
       ++block.updates;

@@ -4,17 +4,13 @@
 
 #include "core/codec/content_format.h"
 #include "core/codec/link_format.h"
+#include "daemon/gateway/link_filter.h"
 
 namespace aiot::gateway {
 
 namespace {
 
 constexpr std::uint8_t kMethodNotAllowed = coap::code(4, 5);
-
-bool matches(std::string_view value, std::string_view pattern) {
-  if (pattern.ends_with('*')) return value.starts_with(pattern.substr(0, pattern.size() - 1));
-  return value == pattern;
-}
 
 bool wanted(const Link& link, const std::vector<std::string_view>& query) {
   return std::all_of(query.begin(), query.end(), [&](std::string_view filter) {
@@ -23,10 +19,7 @@ bool wanted(const Link& link, const std::vector<std::string_view>& query) {
     const auto name = filter.substr(0, equals);
     const auto pattern = filter.substr(equals + 1);
     if (name == "href") return matches(link.target, pattern);
-    if (const auto whole = link.value(name); whole && matches(*whole, pattern)) return true;
-    const auto values = link.values(name);
-    return std::any_of(values.begin(), values.end(),
-                       [&](const auto& value) { return matches(value, pattern); });
+    return attribute_matches(link, name, pattern);
   });
 }
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 #include "core/base/random.h"
 #include "core/codec/content_format.h"
 #include "core/codec/link_format.h"
 #include "daemon/gateway/identity.h"
+#include "daemon/gateway/link_filter.h"
 #include "daemon/gateway/policy.h"
 
 namespace aiot::gateway {
@@ -21,11 +23,6 @@ std::string base_of(const Node& node) {
   const auto server = node.server();
   if (server.port() == 5683) return fmt::format("coap://{}", server.uri_host());
   return fmt::format("coap://{}:{}", server.uri_host(), server.port());
-}
-
-bool matches(std::string_view value, std::string_view pattern) {
-  if (pattern.ends_with('*')) return value.starts_with(pattern.substr(0, pattern.size() - 1));
-  return value == pattern;
 }
 
 std::string_view path_of(std::string_view uri) {
@@ -72,10 +69,7 @@ struct Lookup {
   struct Criterion {
     std::string_view name, value;
     [[nodiscard]] bool fits(const Link& link) const {
-      if (name == "href") return is_target(link.target, value);
-      if (const auto whole = link.value(name); whole && matches(*whole, value)) return true;
-      const auto words = link.values(name);
-      return std::any_of(words.begin(), words.end(), [&](const auto& word) { return matches(word, value); });
+      return name == "href" ? is_target(link.target, value) : attribute_matches(link, name, value);
     }
   };
   std::vector<Criterion> criteria;
@@ -99,7 +93,7 @@ struct Lookup {
 
   /// A criterion that an endpoint meets is met by its resources, and one that a resource meets by its
   /// endpoint: `related` are those.
-  [[nodiscard]] bool wants(const Link& link, const std::vector<Link>& related) const {
+  [[nodiscard]] bool wants(const Link& link, std::span<const Link> related) const {
     return std::all_of(criteria.begin(), criteria.end(), [&](const Criterion& criterion) {
       return criterion.fits(link) || std::any_of(related.begin(), related.end(),
                                                  [&](const Link& other) { return criterion.fits(other); });
@@ -297,7 +291,7 @@ coap::ServerReply Directory::look_up(const std::vector<std::string_view>& query,
   const Lookup lookup(query);
   std::vector<Link> found;
   std::size_t skip = lookup.page * lookup.count;
-  const auto add = [&](const Link& link, const std::vector<Link>& related) {
+  const auto add = [&](const Link& link, std::span<const Link> related) {
     if (found.size() >= lookup.count || !lookup.wants(link, related)) return;
     if (skip > 0) {
       --skip;
@@ -306,15 +300,18 @@ coap::ServerReply Directory::look_up(const std::vector<std::string_view>& query,
     }
   };
   for (const auto& [id, uid] : uids_) {
+    if (found.size() >= lookup.count) break;
     const Node* node = core_.table.find(uid);
     if (node == nullptr || !node->registration || !node->live) continue;
     const std::string base = base_of(*node);
     const Link endpoint = endpoint_link(*node->registration, base);
-    const auto resources = resource_links(*node->registration, base);
+    // Without criteria nobody asks what an endpoint's resources are.
+    const bool needs_resources = !endpoints || !lookup.criteria.empty();
+    const auto resources = needs_resources ? resource_links(*node->registration, base) : std::vector<Link>();
     if (endpoints) {
       add(endpoint, resources);
     } else {
-      for (const auto& link : resources) add(link, {endpoint});
+      for (const auto& link : resources) add(link, {&endpoint, 1});
     }
   }
   coap::ServerReply reply;

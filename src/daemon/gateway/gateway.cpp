@@ -128,8 +128,7 @@ class CoapGateway final : public Gateway, private Effects {
 
  private:
   static Options with_defaults(Options options) {
-    if (options.name.empty()) options.name = host_name();
-    if (options.name.empty()) options.name = "gateway";
+    if (options.name.empty()) options.name = default_name();
     if (options.site.empty()) options.site = options.name;
     return options;
   }
@@ -191,6 +190,11 @@ class CoapGateway final : public Gateway, private Effects {
 };
 
 }  // namespace
+
+std::string default_name() {
+  auto name = host_name();
+  return name.empty() ? "gateway" : name;
+}
 
 std::unique_ptr<Gateway> Gateway::make(EventLoop& loop, Options options) {
   return std::make_unique<CoapGateway>(loop, std::move(options));

@@ -19,6 +19,9 @@ class EventLoop;
 
 namespace gateway {
 
+/// What a gateway is called unless it is told: as its host.
+[[nodiscard]] std::string default_name();
+
 struct Options {
   std::string name;                       ///< unique at the broker; default: the host's name
   std::string site;                       ///< default: the name

@@ -80,11 +80,11 @@ TEST_CASE("a message is acknowledged once it is stored, and not at all before") 
   w.from(1, packet);
   CHECK(w.take(1).empty());
   REQUIRE(w.held.size() == 1);
-  w.core.stored(w.held[0], false, w.now);
+  w.core.stored(w.held[0], false);
   CHECK(w.take(1).at(0).return_code == ReturnCode::congestion);
   w.from(1, packet);
   REQUIRE(w.held.size() == 2);
-  w.core.stored(w.held[1], true, w.now);
+  w.core.stored(w.held[1], true);
   CHECK(w.take(1).at(0).return_code == ReturnCode::accepted);
 }
 

@@ -6,6 +6,19 @@
 
 using namespace aiot::mqttsn;
 
+namespace {
+
+bool matches(std::string_view filter, std::string_view name) {
+  SubscriptionTree<const char> tree;
+  const char subscriber = 0;
+  tree.add(filter, &subscriber, 0);
+  bool found = false;
+  tree.match(name, [&](const char&, int) { found = true; });
+  return found;
+}
+
+}  // namespace
+
 TEST_CASE("names and filters are what MQTT allows") {
   CHECK(is_topic_name("a/b"));
   CHECK(is_topic_name("/"));

@@ -46,7 +46,7 @@ struct World : aiot::mqttsn::GatewayEffects {
     settle();
   }
   void settle() {
-    for (const auto ticket : std::exchange(tickets, {})) core.stored(ticket, true, now);
+    for (const auto ticket : std::exchange(tickets, {})) core.stored(ticket, true);
   }
   void advance(aiot::Duration by) {
     const auto end = now + by;
