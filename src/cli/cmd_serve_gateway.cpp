@@ -19,7 +19,7 @@ namespace aiot::cli {
 namespace {
 
 constexpr std::uint16_t kCoapPort = 5683;
-constexpr const char* kDefaultCoap = "[::]:5683";
+constexpr std::uint16_t kWsPort = 8001;
 constexpr const char* kDefaultBroker = "ws://127.0.0.1:8000";
 
 constexpr std::size_t kMaxName = 128;  ///< of a gateway and a site, docs/protocol.md
@@ -75,12 +75,14 @@ class ServeGatewayCommand final : public Command {
     coap_option_ =
         add_address(app, "--coap", coap_, "CoAP listener, UDP and TCP (default [::]:5683; port 0 picks one)",
                     kCoapPort, true);
+    ws_option_ = add_address(app, "--ws", ws_,
+                             "WebSocket listener for nodes at /node (default [::]:8001; port 0 picks one)",
+                             kWsPort, true);
     const auto later = [&](const char* name, const char* what) {
       later_.push_back({name, {}});
       add_text(app, name, later_.back().value, what, "ADDRESS|off");
     };
     later_.reserve(3);
-    later("--ws", "WebSocket nodes: not in this version yet, only off is taken");
     later("--mqttsn", "MQTT-SN nodes: not in this version yet, only off is taken");
     later("--mqtt", "MQTT nodes: not in this version yet, only off is taken");
     name_option_ = add_text(app, "--name", name_,
@@ -136,13 +138,8 @@ class ServeGatewayCommand final : public Command {
           Errc::usage,
           fmt::format("{} is not in this version of aiot yet; leave it out or say off", listener.name));
     }
-    if (coap_option_.given()) {
-      options_.coap = coap_;
-    } else {
-      auto address = SocketAddress::parse(kDefaultCoap);
-      if (!address) return address.error();
-      options_.coap = *address;
-    }
+    options_.coap = listener(coap_option_, coap_, kCoapPort);
+    options_.ws = listener(ws_option_, ws_, kWsPort);
     options_.name = name_option_.given() ? name_ : gateway::default_name();
     options_.site = site_option_.given() ? site_ : options_.name;
     if (auto good = check_name("--name", options_.name); !good) return good;
@@ -164,6 +161,15 @@ class ServeGatewayCommand final : public Command {
     if (!dir) return dir.error();
     options_.state_dir = *dir;
     return standalone_ ? Result<void>() : fill_uplink(context);
+  }
+
+  /// Once a listener is named, only the named are opened; without any, each at its usual port.
+  [[nodiscard]] std::optional<SocketAddress> listener(const OptionHandle& option,
+                                                      const std::optional<SocketAddress>& given,
+                                                      std::uint16_t port) const {
+    if (option.given()) return given;
+    if (coap_ || ws_) return std::nullopt;
+    return *SocketAddress::parse("[::]", port);
   }
 
   Result<void> fill_uplink(Context& context) {
@@ -200,8 +206,8 @@ class ServeGatewayCommand final : public Command {
   }
 
   gateway::Options options_;
-  std::optional<SocketAddress> coap_;
-  OptionHandle coap_option_;
+  std::optional<SocketAddress> coap_, ws_;
+  OptionHandle coap_option_, ws_option_;
   std::vector<Later> later_;
   OptionHandle name_option_, site_option_;
   std::string name_, site_;
