@@ -2,22 +2,19 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <ifaddrs.h>
 #include <linux/sock_diag.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <set>
 
 #include "core/coap/context.h"
 #include "core/coap/udp_holders.h"
+#include "core/loop/links.h"
 
 namespace aiot::coap {
 namespace {
@@ -51,22 +48,6 @@ Error cannot_listen(const SocketAddress& address, bool tcp, int error) {
   if (error == EADDRINUSE) return make_error(Errc::unreachable, what + ": address in use", error);
   if (error != 0) return errno_error(what, error);
   return make_error(Errc::internal, what);
-}
-
-/// Interfaces that are up and can multicast, or the one that is named.
-std::vector<unsigned> interfaces(const std::string& only) {
-  std::set<unsigned> indexes;
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return {};
-  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
-  for (const auto* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    const bool wanted = only.empty() ? (entry->ifa_flags & IFF_UP) != 0 &&
-                                           (entry->ifa_flags & (IFF_MULTICAST | IFF_LOOPBACK)) != 0
-                                     : only == entry->ifa_name;
-    if (wanted) indexes.insert(::if_nametoindex(entry->ifa_name));
-  }
-  indexes.erase(0);
-  return {indexes.begin(), indexes.end()};
 }
 
 }  // namespace
@@ -119,21 +100,7 @@ Result<> Listener::join(const std::string& group) const {
   if (address->family() == AF_INET6 && bound_.family() == AF_INET)
     return make_error(Errc::usage, fmt::format("{} cannot join '{}'", bound_.text(), group));
 
-  int joined = 0;
-  int error = ENODEV;
-  for (const auto index : interfaces(name)) {
-    group_req request{};
-    request.gr_interface = index;
-    address->to(request.gr_group);
-    const int level = address->family() == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    if (::setsockopt(fd_, level, MCAST_JOIN_GROUP, &request, sizeof request) == 0 || errno == EADDRINUSE) {
-      ++joined;
-    } else {
-      error = errno;
-    }
-  }
-  if (joined > 0) return {};
-  return errno_error(fmt::format("cannot join {}", group), error);
+  return join_group(fd_, *address, name);
 }
 
 }  // namespace aiot::coap

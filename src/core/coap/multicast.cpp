@@ -1,13 +1,10 @@
 #include "core/coap/multicast.h"
 
 #include <fmt/core.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-
-#include <cerrno>
 
 #include "core/base/log.h"
 #include "core/base/random.h"
+#include "core/loop/links.h"
 
 namespace aiot::coap {
 namespace {
@@ -15,45 +12,6 @@ namespace {
 constexpr std::uint8_t kGet = code(0, 1);
 /// A flood of forged answers must not fill memory.
 constexpr std::size_t kMaxPeers = 65536;
-
-struct Link4or6 {
-  unsigned index = 0;
-  bool six = false;
-  SocketAddress address;  ///< one of the interface's own
-};
-
-/// Every interface that is up and can multicast (or the one named), once for IPv4 with its address and once
-/// for IPv6.
-Result<std::vector<Link4or6>> links_of(const std::string& interface) {
-  if (!interface.empty() && if_nametoindex(interface.c_str()) == 0)
-    return make_error(Errc::unreachable, fmt::format("{}: no such interface", interface));
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return errno_error("cannot list the interfaces", errno);
-  std::vector<Link4or6> links;
-  for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr || (at->ifa_flags & IFF_UP) == 0 || (at->ifa_flags & IFF_MULTICAST) == 0)
-      continue;
-    if (!interface.empty() && interface != at->ifa_name) continue;
-    const int family = at->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6) continue;
-    Link4or6 link;
-    link.index = if_nametoindex(at->ifa_name);
-    link.six = family == AF_INET6;
-    link.address = SocketAddress::from(at->ifa_addr, link.six ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
-    bool known = false;
-    for (const auto& other : links) {
-      if (other.index == link.index && other.six && link.six) known = true;
-    }
-    if (!known && link.index != 0) links.push_back(link);
-  }
-  freeifaddrs(list);
-  if (links.empty()) {
-    return make_error(Errc::unreachable, interface.empty()
-                                             ? std::string("no interface is up that can multicast")
-                                             : fmt::format("{} is not up, or cannot multicast", interface));
-  }
-  return links;
-}
 
 }  // namespace
 
@@ -77,18 +35,24 @@ Multicast::~Multicast() {
 
 Result<> Multicast::ask(const std::vector<SocketAddress>& groups, const std::string& interface,
                         const OptionList& options, Duration again) {
-  auto links = links_of(interface);
+  auto links = network_links(interface);
   if (!links) return std::move(links).error();
+  std::erase_if(*links, [](const NetworkLink& link) { return !link.multicast; });
+  if (links->empty()) {
+    return make_error(Errc::unreachable, interface.empty()
+                                             ? std::string("no interface is up that can multicast")
+                                             : fmt::format("{} is not up, or cannot multicast", interface));
+  }
   question_.type = Type::non;
   question_.code = kGet;
   question_.token = token_;
   question_.options = options;
   for (const auto& group : groups) {
     for (const auto& link : *links) {
-      if (link.six != (group.family() == AF_INET6)) continue;
+      if (link.address.family() != group.family()) continue;
       // IPv4 goes out where the source address lives; IPv6 needs to be told.
-      places_.push_back(
-          {group, link.six ? SocketAddress{} : link.address.with_port(0), link.six ? link.index : 0});
+      const bool six = group.family() == AF_INET6;
+      places_.push_back({group, six ? SocketAddress{} : link.address.with_port(0), six ? link.index : 0});
     }
   }
   if (send() == 0) return make_error(Errc::unreachable, "no interface lets multicast out");
