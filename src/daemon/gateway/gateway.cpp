@@ -10,6 +10,7 @@
 #include "core/loop/event_loop.h"
 #include "daemon/gateway/coap_source.h"
 #include "daemon/gateway/keeper.h"
+#include "daemon/gateway/mqttsn_source.h"
 #include "daemon/gateway/name_resolver.h"
 #include "daemon/gateway/node_client.h"
 #include "daemon/gateway/uplink.h"
@@ -87,6 +88,7 @@ class NodeGateway final : public Gateway, private Effects {
       ws_ = std::make_unique<WebSocketSource>(loop_, policy_, *allow);
       if (auto bound = ws_->listen(*options_.ws); !bound) return bound;
     }
+    if (auto made = listen_mqttsn(*allow); !made) return made;
     if (!options_.state_dir.empty()) {
       keeper_ = std::make_unique<Keeper>(loop_, policy_, options_.state_dir);
       if (auto loaded = keeper_->load(); !loaded) return loaded;
@@ -101,6 +103,7 @@ class NodeGateway final : public Gateway, private Effects {
     std::vector<std::pair<std::string, SocketAddress>> out;
     if (coap_) out = coap_->listeners();
     if (ws_) out.emplace_back("ws", ws_->bound());
+    if (mqttsn_) out.emplace_back("mqttsn", mqttsn_->bound());
     return out;
   }
 
@@ -123,6 +126,7 @@ class NodeGateway final : public Gateway, private Effects {
     tick_timer_->stop();
     client_.cancel_all();
     if (coap_) coap_->close();  // what nodes say from here on could no longer be passed on
+    if (mqttsn_) mqttsn_->close();
     waiting_ = 1;
     if (ws_) {
       ++waiting_;
@@ -160,6 +164,18 @@ class NodeGateway final : public Gateway, private Effects {
     return {};
   }
 
+  Result<void> listen_mqttsn(const AllowList& allow) {
+    if (!options_.mqttsn) return {};
+    MqttSnOptions options;
+    options.gateway.gateway_id = options_.mqttsn_id;
+    options.gateway.predefined = options_.mqttsn_topics;
+    options.gateway.retry_after = options_.mqttsn_retry;
+    options.gateway.retries = options_.mqttsn_retries;
+    options.state_dir = options_.state_dir;
+    mqttsn_ = std::make_unique<MqttSnSource>(loop_, policy_, sink_, allow, std::move(options));
+    return mqttsn_->listen(*options_.mqttsn);
+  }
+
   [[nodiscard]] Now now() const { return {loop_.now(), loop_.wall_now()}; }
   void tick() { tick_timer_->start(policy_.tick(now())); }
   void part_done() {
@@ -181,6 +197,7 @@ class NodeGateway final : public Gateway, private Effects {
   void cancel(Ticket ticket) override { client_.cancel(ticket); }
   Result<void> tell(const Node& node, const NodeMessage& message) override {
     if (node.protocol == Protocol::websocket && ws_) return ws_->tell(node, message);
+    if (node.protocol == Protocol::mqttsn && mqttsn_) return mqttsn_->tell(node, message);
     return make_error(Errc::unreachable, fmt::format("this gateway speaks no {}", to_string(node.protocol)));
   }
   void answer(wire::Answer answer) override {
@@ -200,6 +217,7 @@ class NodeGateway final : public Gateway, private Effects {
   std::unique_ptr<Keeper> keeper_;
   std::unique_ptr<CoapSource> coap_;
   std::unique_ptr<WebSocketSource> ws_;
+  std::unique_ptr<MqttSnSource> mqttsn_;
   std::unique_ptr<Timer> tick_timer_;
   std::unique_ptr<Timer> stop_timer_;
   std::unique_ptr<Timer> loop_turn_ = loop_.make_timer([this] { part_done(); });

@@ -111,8 +111,9 @@ void MessageNodes::gone(Protocol protocol, std::string_view id, const Now& now) 
 
 void MessageNodes::set_lifetime(Protocol protocol, std::string_view id, Duration lifetime) {
   Node* node = core_.table.find(make_uid(policy_.options_.site, to_string(protocol), id));
-  if (node != nullptr)
-    core_.table.set_lifetime(*node, lifetime > Duration(0) ? lifetime : policy_.lifetime_of(node->uid));
+  if (node == nullptr) return;
+  node->agreed_silence = lifetime;
+  core_.table.set_lifetime(*node, lifetime > Duration(0) ? lifetime : policy_.lifetime_of(node->uid));
 }
 
 void MessageNodes::ask(Node& node, const wire::Ask& ask, const Now& now) {

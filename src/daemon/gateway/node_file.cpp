@@ -99,6 +99,9 @@ bool parse_node(const nlohmann::json& json, SavedNode& out) {
     if (!protocol) return false;
     out.protocol = *protocol;
     out.id = members.text("id");
+    constexpr std::int64_t kLongest = 7 * 24 * 3600;  // 65,535 s and half as much again are the most
+    out.agreed_silence =
+        std::chrono::seconds(std::clamp<std::int64_t>(members.number("silence"), 0, kLongest));
   }
   if (const auto text = members.text("address", out.protocol == Protocol::coap); !text.empty()) {
     auto address = SocketAddress::parse(text);
@@ -156,6 +159,9 @@ void append_node(std::string& out, const Node& node) {
   if (node.protocol != Protocol::coap) {
     append_member(out, "protocol", to_string(node.protocol));
     append_member(out, "id", node.id);
+    if (node.agreed_silence > Duration(0))
+      out += fmt::format(",\"silence\":{}",
+                         std::chrono::duration_cast<std::chrono::seconds>(node.agreed_silence).count());
   }
   if (!node.address.empty()) append_member(out, "address", node.address.text());
   if (node.server_port != 5683) out += fmt::format(",\"server_port\":{}", node.server_port);

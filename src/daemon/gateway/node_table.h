@@ -71,6 +71,7 @@ struct Node {
   SocketAddress address;  ///< last source, with its port; empty for MQTT
   SocketAddress local;    ///< the address of ours it spoke to: a NAT lets only that one back in
   std::uint16_t server_port = 5683;
+  Duration agreed_silence{};       ///< it sleeps so long at most; zero: the usual time counts
   bool answers_at_source = false;  ///< writes reached it at its source port when 5683 was silent
   bool live = false;
   bool named = false;    ///< by --node: asked by the gateway, never forgotten

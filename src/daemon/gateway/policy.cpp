@@ -345,6 +345,10 @@ void Policy::restore(SavedNode saved, const Now& now) {
   if (node == nullptr) return;
   node->protocol = saved.protocol;
   node->id = std::move(saved.id);
+  if (saved.agreed_silence > Duration(0)) {
+    node->agreed_silence = saved.agreed_silence;
+    table_.set_lifetime(*node, saved.agreed_silence);
+  }
   if (is_coap) {
     table_.place(*node, saved.address);
   } else {

@@ -37,7 +37,8 @@ struct SavedNode {
   SocketAddress address;  ///< empty for MQTT
   std::uint16_t server_port = 5683;
   bool read = false;  ///< what it has is known
-  bool out = false;   ///< it had been silent or withdrawn: only a message of its own brings it back
+  Duration agreed_silence{};
+  bool out = false;  ///< it had been silent or withdrawn: only a message of its own brings it back
   WallTime first_seen{};
   WallTime last_seen{};
   std::vector<Resource> resources;
