@@ -112,13 +112,13 @@ class World final : private GatewayEffects {
     FUZZ_CHECK(parse_packet(packet));
   }
   void publish(Ticket ticket, const std::string&, Message message) override {
-    FUZZ_CHECK(is_topic_name(message.topic) && message.qos >= 0 && message.qos <= 2);
+    FUZZ_CHECK(mqttsn::is_topic_name(message.topic) && message.qos >= 0 && message.qos <= 2);
     if (ticket != 0) FUZZ_CHECK(tickets_.insert(ticket).second);
   }
   void subscribe(const std::string& filter) override { FUZZ_CHECK(upstream_.insert(filter).second); }
   void unsubscribe(const std::string& filter) override { FUZZ_CHECK(upstream_.erase(filter) == 1); }
   void wants_retained(const std::string& client_id, const std::string& filter, int) override {
-    FUZZ_CHECK(!client_id.empty() && is_topic_filter(filter));
+    FUZZ_CHECK(!client_id.empty() && mqttsn::is_topic_filter(filter));
   }
   void changed(const Session& session, SessionChange change) override {
     if (change.kind == SessionChange::Kind::gone) {
