@@ -119,6 +119,15 @@ bool ClientCore::left(Ticket ticket) const {
          queue_.front().message_id != 0;
 }
 
+void ClientCore::forget(Ticket ticket, TimePoint now) {
+  const auto found =
+      std::find_if(queue_.begin(), queue_.end(), [&](const Work& work) { return work.ticket == ticket; });
+  if (found == queue_.end() || ticket == 0) return;
+  if (found == queue_.begin() && is_of_queue(step_)) step_ = Step::none;
+  queue_.erase(found);
+  pump(now);
+}
+
 void ClientCore::transmit(const Packet& packet, TimePoint now) {
   ++counters_.sent;
   sent_ = now;

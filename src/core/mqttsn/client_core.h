@@ -41,13 +41,12 @@ struct ClientCoreCounters {
   std::uint64_t connects = 0;    ///< CONNACKs that accepted
 };
 
-/// What the core has done by others; it may be called back from each of them, but not destroyed.
-class ClientEffects {
+/// What a client tells its user, who may call it back from each of these, but not destroy it.
+class ClientEvents {
  public:
   /// Names what was asked for; the caller's choice, other than 0.
   using Ticket = std::uint64_t;
-  virtual ~ClientEffects() = default;
-  virtual void send(std::string datagram) = 0;
+  virtual ~ClientEvents() = default;
   /// The gateway accepted the connection, and all that was subscribed before is subscribed again.
   virtual void connected() = 0;
   /// It does not answer (timeout), ended the session (unreachable) or refused (rejected). A CONNECT follows
@@ -58,6 +57,12 @@ class ClientEffects {
   virtual void done(Ticket ticket, Result<> result) = 0;
   /// It sleeps: after sleep() and each time what had waited has come.
   virtual void asleep() = 0;
+};
+
+/// What the core has done by others.
+class ClientEffects : public ClientEvents {
+ public:
+  virtual void send(std::string datagram) = 0;
 };
 
 /// One client of MQTT-SN 1.2. Pure: it knows no socket and no clock; calls and datagrams come in with their
@@ -94,6 +99,8 @@ class ClientCore {
   [[nodiscard]] const ClientCoreCounters& counters() const { return counters_; }
   /// Whether a message has left and only its acknowledgement is missing.
   [[nodiscard]] bool left(Ticket ticket) const;
+  /// Drops what waits, or is not repeated any more; done() is not called.
+  void forget(Ticket ticket, TimePoint now);
 
  private:
   struct Work {
@@ -120,6 +127,10 @@ class ClientCore {
     fetch,
     sleep
   };
+
+  [[nodiscard]] static bool is_of_queue(Step step) {
+    return step != Step::none && step != Step::connect && step != Step::ping && step != Step::fetch;
+  }
 
   // client_core.cpp: what is sent and when.
   void transmit(const Packet& packet, TimePoint now);

@@ -365,6 +365,13 @@ TEST_CASE("what leaves no answer is known to have left") {
   c.cut = true;
   c.core.publish(2, {"ab", "2", 1, false}, w.now);
   CHECK(c.core.left(2));
+  c.core.publish(3, {"ab", "3", 1, false}, w.now);
+  c.core.publish(4, {"ab", "4", 1, false}, w.now);
+  c.core.forget(3, w.now);
+  c.core.forget(2, w.now);
+  c.settle();
+  CHECK(c.core.queued() == 1);
+  CHECK(c.said.back().data == "4");
   c.core.disconnect(w.now);
   CHECK(c.take_said().back().type == Type::disconnect);
   CHECK(c.core.state() == ClientCore::State::idle);
