@@ -56,6 +56,11 @@ void ClientCore::disconnect(TimePoint now) {
 }
 
 void ClientCore::sleep(Duration duration, TimePoint now) {
+  // One that still waits, as after a loss, gives way: what was queued since comes first.
+  const auto first = queue_.begin() + (is_of_queue(step_) ? 1 : 0);
+  queue_.erase(
+      std::remove_if(first, queue_.end(), [](const Work& work) { return work.kind == Work::Kind::sleep; }),
+      queue_.end());
   enqueue({.kind = Work::Kind::sleep, .duration = duration}, now);
 }
 

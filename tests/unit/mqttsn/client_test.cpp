@@ -291,6 +291,18 @@ TEST_CASE("a sleeping client gets in order and once what came meanwhile, and pub
   CHECK(w.core.find("c")->state == Session::State::asleep);
 }
 
+TEST_CASE("a second sleep takes the place of one that still waits") {
+  World w;
+  Client c(w, 1, named("c"));
+  c.core.sleep(50s, w.now);
+  c.core.publish(1, {"ab", "1", 1, false}, w.now);
+  c.core.sleep(100s, w.now);
+  c.connect();
+  CHECK(c.take_log() == Strings{"connected", "1", "asleep"});
+  CHECK(w.core.find("c")->keep_alive == 100s);
+  CHECK(c.core.queued() == 0);
+}
+
 TEST_CASE("a client that connects once goes on with REGISTER and PUBLISH whatever the gateway does") {
   World w;
   auto options = named("c");
