@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/daemon_options.h"
+#include "cli/listener_options.h"
 #include "cli/options.h"
 #include "core/base/text.h"
 #include "core/loop/event_loop.h"
@@ -18,8 +19,6 @@ namespace aiot::cli {
 
 namespace {
 
-constexpr std::uint16_t kCoapPort = 5683;
-constexpr const char* kDefaultCoap = "[::]:5683";
 constexpr const char* kDefaultBroker = "ws://127.0.0.1:8000";
 
 constexpr std::size_t kMaxName = 128;  ///< of a gateway and a site, docs/protocol.md
@@ -29,11 +28,6 @@ Result<void> check_name(const char* option, const std::string& name) {
   return make_error(
       Errc::usage, fmt::format("{} '{}': a name has 1 to {} bytes of text without control characters", option,
                                text::escape_controls(name.substr(0, kMaxName)), kMaxName));
-}
-
-Result<void> check_time(const char* option, Duration time) {
-  if (time > Duration(0)) return {};
-  return make_error(Errc::usage, fmt::format("{}: with no time at all every node would be out", option));
 }
 
 /// Where this process's own broker is reached: an any-address is listening on loopback too.
@@ -72,17 +66,7 @@ class ServeGatewayCommand final : public Command {
   }
 
   void configure(CLI::App& app) override {
-    coap_option_ =
-        add_address(app, "--coap", coap_, "CoAP listener, UDP and TCP (default [::]:5683; port 0 picks one)",
-                    kCoapPort, true);
-    const auto later = [&](const char* name, const char* what) {
-      later_.push_back({name, {}});
-      add_text(app, name, later_.back().value, what, "ADDRESS|off");
-    };
-    later_.reserve(3);
-    later("--ws", "WebSocket nodes: not in this version yet, only off is taken");
-    later("--mqttsn", "MQTT-SN nodes: not in this version yet, only off is taken");
-    later("--mqtt", "MQTT nodes: not in this version yet, only off is taken");
+    listeners_.add(app);
     name_option_ = add_text(app, "--name", name_,
                             "name of the gateway, unique at the broker (default the host's name)", "NAME");
     name_option_.environment("AIOT_NAME");
@@ -120,29 +104,12 @@ class ServeGatewayCommand final : public Command {
   }
 
  private:
-  struct Later {
-    const char* name;
-    std::string value;
-  };
-
   Result<void> fill(Context& context) {
     if (standalone_ && context.settings().has_flag("--broker")) {
       return make_error(Errc::usage,
                         "--standalone runs a broker of its own; leave out either it or --broker");
     }
-    for (const Later& listener : later_) {
-      if (listener.value.empty() || listener.value == "off") continue;
-      return make_error(
-          Errc::usage,
-          fmt::format("{} is not in this version of aiot yet; leave it out or say off", listener.name));
-    }
-    if (coap_option_.given()) {
-      options_.coap = coap_;
-    } else {
-      auto address = SocketAddress::parse(kDefaultCoap);
-      if (!address) return address.error();
-      options_.coap = *address;
-    }
+    if (auto filled = listeners_.fill(options_); !filled) return filled;
     options_.name = name_option_.given() ? name_ : gateway::default_name();
     options_.site = site_option_.given() ? site_ : options_.name;
     if (auto good = check_name("--name", options_.name); !good) return good;
@@ -200,9 +167,7 @@ class ServeGatewayCommand final : public Command {
   }
 
   gateway::Options options_;
-  std::optional<SocketAddress> coap_;
-  OptionHandle coap_option_;
-  std::vector<Later> later_;
+  ListenerOptions listeners_;
   OptionHandle name_option_, site_option_;
   std::string name_, site_;
   std::vector<std::string> max_time_for_;

@@ -1,3 +1,5 @@
+#include "daemon/gateway/identity.h"
+#include "daemon/gateway/node_message.h"
 #include "daemon/gateway/policy.h"
 
 #include <map>
@@ -31,6 +33,10 @@ class Watcher final : public Effects {
   void cancel(Ticket ticket) override {
     requests.erase(ticket);
     observations.erase(ticket);
+  }
+  Result<void> tell(const Node& node, const NodeMessage&) override {
+    FUZZ_CHECK(node.protocol != Protocol::coap);
+    return {};
   }
   void answer(wire::Answer answer) override { FUZZ_CHECK(asked.erase(answer.id) == 1); }
   void changed(const Node&) override {}
@@ -128,7 +134,8 @@ class World {
     static const Method kMethods[] = {Method::get, Method::put, Method::post};
     wire::Ask ask;
     ask.id = ++asks_;
-    ask.uid = uid();
+    static const std::string kMessageNode = make_uid("", "MQTT", "a");
+    ask.uid = below(4) == 0 ? kMessageNode : uid();
     ask.resource = below(8) == 0 ? "" : "led";
     ask.payload = links();
     ask.method = kMethods[below(3)];
@@ -158,11 +165,25 @@ class World {
     const Node* node = policy_.table().find(saved.uid);
     if (!known && node != nullptr && node->live) effects_.live.insert(saved.uid);
   }
+  void message() {
+    static const Protocol kProtocols[] = {Protocol::mqtt, Protocol::mqttsn, Protocol::websocket};
+    static const char* const kTopics[] = {"node/check", "node/a/led", "node/a/resources", "node/b/led",
+                                          "node/b"};
+    static const char* const kPayloads[] = {R"({"id":"a"})", R"({"value":1})", R"({"value":"<t>"})",
+                                            R"(["led"])", "{"};
+    const NodeSource from{kProtocols[below(3)], {}, below(4) == 0, {}};
+    (void)take_node_message(policy_, from, kTopics[below(5)], kPayloads[below(5)], now_);
+  }
+  void gone() {
+    const std::string name = uid();
+    policy_.messages().gone(Protocol::websocket, name, now_);
+    policy_.messages().set_lifetime(Protocol::mqttsn, name, std::chrono::seconds(below(256)));
+  }
   void event() {
     static const char* const kWords[] = {"alive:", "reset:"};
     const std::string name = uid();
     const std::string ep = "ep=" + name;
-    switch (below(14)) {
+    switch (below(16)) {
       case 0: return answered(policy_.alive(kWords[below(2)] + name, peer(), now_));
       case 1: return answered(policy_.alive(kWords[below(2)] + std::string("\x01"), peer(), now_));
       case 2: return answered(policy_.post(below(8) == 0 ? "nonsense" : name + ":1", peer(), now_));
@@ -176,6 +197,8 @@ class World {
       case 10: return ask();
       case 11: return below(2) == 0 ? policy_.refused(name, "", now_) : policy_.freed(name, now_);
       case 12: return pass(std::chrono::milliseconds(1) * (1U << below(19)));
+      case 13: return message();
+      case 14: return gone();
       default: return restore();
     }
   }
@@ -189,6 +212,10 @@ class World {
     for (const auto& each : table.uids(false)) {
       Node& node = *table.find(each);
       FUZZ_CHECK(node.live == effects_.live.contains(each));
+      if (node.protocol != Protocol::coap) {
+        FUZZ_CHECK(!node.id.empty() && node.observations.empty() && (node.live || node.resources.empty()));
+        continue;
+      }
       FUZZ_CHECK(node.address.empty() ? !node.live : table.at_source(node.address) != nullptr);
       FUZZ_CHECK(node.live || (node.resources.empty() && node.observations.empty() && !node.registration));
       for (const auto ticket : node.observations) FUZZ_CHECK(effects_.observations.contains(ticket));

@@ -112,19 +112,19 @@ class World final : private GatewayEffects {
     FUZZ_CHECK(parse_packet(packet));
   }
   void publish(Ticket ticket, const std::string&, Message message) override {
-    FUZZ_CHECK(is_topic_name(message.topic) && message.qos >= 0 && message.qos <= 2);
+    FUZZ_CHECK(mqttsn::is_topic_name(message.topic) && message.qos >= 0 && message.qos <= 2);
     if (ticket != 0) FUZZ_CHECK(tickets_.insert(ticket).second);
   }
   void subscribe(const std::string& filter) override { FUZZ_CHECK(upstream_.insert(filter).second); }
   void unsubscribe(const std::string& filter) override { FUZZ_CHECK(upstream_.erase(filter) == 1); }
   void wants_retained(const std::string& client_id, const std::string& filter, int) override {
-    FUZZ_CHECK(!client_id.empty() && is_topic_filter(filter));
+    FUZZ_CHECK(!client_id.empty() && mqttsn::is_topic_filter(filter));
   }
-  void changed(const std::string& client_id, const Session* session) override {
-    if (session == nullptr) {
-      saved_.erase(client_id);
+  void changed(const Session& session, SessionChange change) override {
+    if (change.kind == SessionChange::Kind::gone) {
+      saved_.erase(session.client_id);
     } else {
-      saved_.insert_or_assign(client_id, *session);
+      saved_.insert_or_assign(session.client_id, session);
     }
   }
 
@@ -135,7 +135,7 @@ class World final : private GatewayEffects {
     void subscribe(const std::string&) override {}
     void unsubscribe(const std::string&) override {}
     void wants_retained(const std::string&, const std::string&, int) override {}
-    void changed(const std::string&, const Session*) override {}
+    void changed(const Session&, SessionChange) override {}
   };
 
   std::string_view input_;

@@ -47,6 +47,7 @@ MAY_KNOW_SCHEMES = {"core", "cli"}
 LIBRARIES = {
     "coap3/": {"core/coap"},
     "mosquitto.h": {"core/mqtt"},
+    "mqtt_protocol.h": {"core/mqtt"},
     "libwebsockets": {"core/ws"},
     "uv.h": {"core/loop"},
     "sqlite3.h": {"daemon/store"},

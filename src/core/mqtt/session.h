@@ -22,7 +22,6 @@ struct Message {
   std::string payload;
   int qos = 0;
   bool retain = false;  ///< of a received one: it was retained before we subscribed
-  bool duplicate = false;
   std::string content_type;
   std::string response_topic;
   std::string correlation_data;
@@ -48,9 +47,10 @@ struct SessionOptions {
   std::uint16_t port = 1883;
   std::optional<TlsOptions> tls;
   Version version = Version::automatic;
-  std::string client_id;           ///< empty: a unique one is made up
-  bool clean_start = true;         ///< false: the broker keeps what comes while we are away
-  std::chrono::seconds expiry{0};  ///< of a persistent session (MQTT 5 section 3.1.2.11.2)
+  std::string client_id;    ///< empty: a unique one is made up
+  bool clean_start = true;  ///< false: the broker keeps what comes while we are away
+  /// Of a kept session (MQTT 5 section 3.1.2.11.2); 0: as long as the broker likes.
+  std::chrono::seconds expiry{0};
   std::string user, password;
   std::optional<Message> will;
   std::chrono::seconds keep_alive{30};
@@ -93,9 +93,13 @@ class Session {
     /// authorized, TLS), rejected (another CONNACK code, in `native`), peer_failed (protocol error). With
     /// SessionOptions::retry the next attempt follows by itself.
     UniqueFunction<void(const Error& why)> disconnected;
-    /// In the order of arrival. The PUBACK (PUBREC) leaves only when `stored` was called with success;
-    /// dropped or failed, the message is not acknowledged and comes again with the next connection of a kept
-    /// session.
+    /// In the order of arrival. The PUBACK leaves only when `stored` was called with success. It cannot be
+    /// held back alone: what was read in one turn is acknowledged together, and until then nothing is written
+    /// or read (5 s at most). Dropped or failed, the message is not acknowledged: a connection of a kept
+    /// session (clean_start false) is given up, and it comes again with the next; without one nothing would
+    /// come again, and the session goes on. At QoS 2 this holds back PUBCOMP, not PUBREC (libmosquitto hands
+    /// a message over at PUBREL), and what could not be stored does not come again: subscribe at QoS 1 where
+    /// that matters.
     UniqueFunction<void(Message message, Completion<> stored)> received;
     /// queued() came down below max_queued / 2 after publish() had refused.
     UniqueFunction<void()> writable;
@@ -121,10 +125,6 @@ class Session {
   [[nodiscard]] virtual Version version() const = 0;
   [[nodiscard]] virtual SessionCounters counters() const = 0;
 };
-
-/// Well-formed UTF-8 without NUL and wildcards, 1 to 65,535 bytes (MQTT 3.1.1 section 4.7).
-[[nodiscard]] bool is_topic_name(std::string_view name);
-[[nodiscard]] bool is_topic_filter(std::string_view filter);
 
 }  // namespace mqtt
 }  // namespace aiot

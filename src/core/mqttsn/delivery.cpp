@@ -8,6 +8,8 @@ namespace {
 
 std::size_t bytes_of(const Message& message) { return message.topic.size() + message.payload.size(); }
 
+bool is_saved(const Message& message) { return message.qos > 0 && message.expires == TimePoint::max(); }
+
 }  // namespace
 
 std::uint16_t Delivery::next_message_id(Session& session) {
@@ -35,15 +37,20 @@ void Delivery::add(Session& session, Message message, TimePoint now) {
   session.queued_bytes += size;
   queued_bytes_ += size;
   ++queued_;
-  const bool keep = message.qos > 0;
+  const bool keep = is_saved(message);
   session.queue.push_back(std::move(message));
-  if (keep) core_.saved(session);
+  if (keep) core_.saved(session, SessionChange::Kind::queued);
   pump(session, now);
 }
 
 void Delivery::pump(Session& session, TimePoint now) {
   while (session.reachable() && session.in_flight.step == InFlight::Step::none && !session.queue.empty()) {
     const auto& message = session.queue.front();
+    if (message.expires <= now) {
+      core_.drop(GatewayDrop::expired);
+      pop(session, false);
+      continue;
+    }
     const auto [kind, id] = topic_id(session, message.topic);
     if (id == 0) {
       core_.drop(GatewayDrop::limit);
@@ -67,12 +74,19 @@ void Delivery::pump(Session& session, TimePoint now) {
 
 void Delivery::start(Session& session, InFlight::Step step, TimePoint now) {
   auto& in_flight = session.in_flight;
-  // PUBREL goes on with the number of its PUBLISH.
-  if (step != InFlight::Step::pubrel) in_flight.message_id = next_message_id(session);
+  // A message keeps its number over connections, so that a client knows a QoS 2 one again; PUBREL goes on
+  // with the number of its PUBLISH.
+  const bool again = step == InFlight::Step::publish && session.publish_id != 0;
+  if (step != InFlight::Step::pubrel)
+    in_flight.message_id = again ? session.publish_id : next_message_id(session);
   in_flight.step = step;
   in_flight.tries = 0;
   in_flight.next = now + core_.options_.retry_after;
-  transmit(session, false);
+  if (step == InFlight::Step::publish && session.queue.front().qos > 0 && !again) {
+    session.publish_id = in_flight.message_id;
+    if (session.queue.front().qos == 2) core_.saved(session);
+  }
+  transmit(session, again);
   core_.file(session);
 }
 
@@ -119,15 +133,16 @@ void Delivery::interrupt(Session& session) {
 }
 
 void Delivery::pop(Session& session, bool delivered) {
-  const bool kept = session.queue.front().qos > 0;
+  const bool kept = is_saved(session.queue.front());
   const auto size = bytes_of(session.queue.front());
   session.queued_bytes -= size;
   queued_bytes_ -= size;
   --queued_;
   session.queue.pop_front();
   session.in_flight = {};
+  session.publish_id = 0;
   if (delivered) ++core_.counters_.delivered;
-  if (kept) core_.saved(session);
+  if (kept) core_.saved(session, SessionChange::Kind::dequeued);
   core_.file(session);
 }
 
@@ -138,9 +153,10 @@ bool Delivery::is_waiting(const Session& session, InFlight::Step step, const Pac
 void Delivery::registered(Session& session, const Packet& packet, TimePoint now) {
   if (!is_waiting(session, InFlight::Step::register_, packet)) return;
   if (packet.return_code == ReturnCode::accepted) {
-    session.topics.set_known(session.in_flight.topic_id, true);
+    const auto id = session.in_flight.topic_id;
+    session.topics.set_known(id, true);
     session.in_flight = {};
-    core_.saved(session);
+    core_.saved(session, SessionChange::Kind::topic, id);
   } else if (packet.return_code == ReturnCode::congestion) {
     return;  // asked again when its time comes
   } else {

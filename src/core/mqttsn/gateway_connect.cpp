@@ -48,13 +48,16 @@ void GatewayCore::connect(const Peer& from, Packet& packet, TimePoint now) {
     return complain(from, GatewayDrop::limit,
                     "CONNECT with a client id that is empty, too long or not printable");
   }
-  auto& slot = sessions_[packet.data];
-  if (!slot) {
-    slot = std::make_unique<Session>();
-    slot->client_id = packet.data;
-    make_room();
+  auto known = sessions_.find(packet.data);
+  if (known == sessions_.end()) {
+    if (!make_room()) {
+      send(from, {.type = Type::connack, .return_code = ReturnCode::congestion});
+      return complain(from, GatewayDrop::limit, "CONNECT while all places for clients are taken");
+    }
+    known = sessions_.emplace(packet.data, std::make_unique<Session>()).first;
+    known->second->client_id = packet.data;
   }
-  Session& session = *slot;
+  Session& session = *known->second;
   if (session.reachable() && !(session.peer == from)) {
     // The newer wins; the older is told (MQTT 3.1.1 section 3.1.4).
     send(session.peer, {.type = Type::disconnect});
@@ -71,7 +74,9 @@ void GatewayCore::connect(const Peer& from, Packet& packet, TimePoint now) {
     session.queue.clear();
     session.queued_bytes = 0;
     session.in_flight = {};
+    session.publish_id = 0;
     session.unreleased.clear();
+    saved(session, SessionChange::Kind::cleared);
     session.recent.clear();
     session.will.reset();
   }
@@ -129,6 +134,7 @@ void GatewayCore::subscribe(Session& session, const Packet& packet, TimePoint no
       complain(session.peer, GatewayDrop::limit, "more topics than a client may have");
     }
     session.topics.set_known(answer.topic_id, true);
+    if (answer.topic_id != 0) saved(session, SessionChange::Kind::topic, answer.topic_id);
   }
   send(session.peer, answer);
   if (answer.return_code != ReturnCode::accepted) return;
@@ -218,19 +224,16 @@ void GatewayCore::forget(Session& session) {
   forget_subscriptions(session);
   delivery_->forget(session);
   due_.erase({session.deadline, &session});
-  effects_.changed(session.client_id, nullptr);
+  idle_.erase({session.idle_since, &session});
+  saved(session, SessionChange::Kind::gone);
   sessions_.erase(std::string(session.client_id));
 }
 
-void GatewayCore::make_room() {
-  if (sessions_.size() <= options_.sessions) return;
-  Session* oldest = nullptr;
-  for (const auto& [id, session] : sessions_) {
-    const bool gone = session->state == Session::State::lost || session->state == Session::State::closed;
-    if (gone && session->heard != TimePoint{} && (oldest == nullptr || session->heard < oldest->heard))
-      oldest = session.get();
-  }
-  if (oldest != nullptr) forget(*oldest);
+bool GatewayCore::make_room() {
+  if (sessions_.size() < options_.sessions) return true;
+  if (idle_.empty()) return false;
+  forget(*idle_.begin()->second);
+  return true;
 }
 
 void GatewayCore::restore(Session restored, TimePoint now) {
@@ -239,7 +242,7 @@ void GatewayCore::restore(Session restored, TimePoint now) {
   slot = std::make_unique<Session>(std::move(restored));
   Session& session = *slot;
   session.heard = now;
-  session.deadline = TimePoint::max();
+  session.deadline = session.idle_since = TimePoint::max();
   session.storing.clear();  // their clients repeat them
   Delivery::interrupt(session);
   if (at(session.peer) == nullptr) peers_[session.peer] = &session;

@@ -27,6 +27,7 @@ std::string_view to_string(GatewayDrop reason) {
     case GatewayDrop::limit: return "limit";
     case GatewayDrop::not_stored: return "not_stored";
     case GatewayDrop::refused_by_client: return "refused_by_client";
+    case GatewayDrop::expired: return "expired";
   }
   return "unknown";
 }
@@ -131,7 +132,7 @@ void GatewayCore::register_topic(Session& session, const Packet& packet) {
       complain(session.peer, GatewayDrop::limit, "more topics than a client may have");
     } else {
       session.topics.set_known(answer.topic_id, true);
-      if (is_new) saved(session);
+      if (is_new) saved(session, SessionChange::Kind::topic, answer.topic_id);
     }
   }
   send(session.peer, answer);
@@ -212,7 +213,7 @@ void GatewayCore::stored(Ticket ticket, bool ok) {
   }
   if (storing.qos == 2) {
     session.unreleased.insert(storing.message_id);
-    saved(session);
+    saved(session, SessionChange::Kind::unreleased, storing.message_id);
     return send(session.peer, {.type = Type::pubrec, .message_id = storing.message_id});
   }
   session.recent.emplace_back(storing.message_id, storing.hash);
@@ -231,12 +232,16 @@ void GatewayCore::publish_unconnected(const Peer& from, Packet& packet) {
 }
 
 void GatewayCore::release(Session& session, const Packet& packet) {
-  if (session.unreleased.erase(packet.message_id) != 0) saved(session);
+  if (session.unreleased.erase(packet.message_id) != 0)
+    saved(session, SessionChange::Kind::released, packet.message_id);
   send(session.peer, {.type = Type::pubcomp, .message_id = packet.message_id});
 }
 
-void GatewayCore::deliver(const Message& message, TimePoint now) {
-  if (!is_topic_name(message.topic)) return drop(GatewayDrop::bad_topic);
+std::size_t GatewayCore::deliver(const Message& message, TimePoint now) {
+  if (!is_topic_name(message.topic)) {
+    drop(GatewayDrop::bad_topic);
+    return 0;
+  }
   // Of several filters that match, the best QoS counts, and the client gets the message once.
   std::unordered_map<Session*, int> wanted;
   subscriptions_.match(message.topic, [&](Session& session, int qos) {
@@ -249,6 +254,7 @@ void GatewayCore::deliver(const Message& message, TimePoint now) {
     copy.retain = false;  // it is news to them (MQTT 3.1.1 section 3.3.1.3)
     delivery_->add(*session, std::move(copy), now);
   }
+  return wanted.size();
 }
 
 void GatewayCore::deliver_to(const std::string& client_id, Message message, TimePoint now) {
@@ -272,6 +278,13 @@ TimePoint GatewayCore::retransmission(const Session& session) {
 }
 
 void GatewayCore::file(Session& session) {
+  const bool is_idle = session.state == Session::State::lost || session.state == Session::State::closed;
+  const auto idle_since = is_idle ? session.heard : TimePoint::max();
+  if (idle_since != session.idle_since) {
+    idle_.erase({session.idle_since, &session});
+    session.idle_since = idle_since;
+    if (is_idle) idle_.insert({idle_since, &session});
+  }
   const auto deadline = std::min(expiry(session), retransmission(session));
   if (deadline == session.deadline) return;
   due_.erase({session.deadline, &session});

@@ -40,8 +40,9 @@ enum class GatewayDrop : std::uint8_t {
   limit,
   not_stored,
   refused_by_client,
+  expired,
 };
-inline constexpr std::size_t kGatewayDrops = 8;
+inline constexpr std::size_t kGatewayDrops = 9;
 [[nodiscard]] std::string_view to_string(GatewayDrop reason);
 
 struct GatewayCounters {
@@ -67,8 +68,8 @@ class GatewayEffects {
   virtual void unsubscribe(const std::string& filter) = 0;
   /// `client_id` subscribed `filter`: wants what is retained under it, by GatewayCore::deliver_to().
   virtual void wants_retained(const std::string& client_id, const std::string& filter, int qos) = 0;
-  /// The session is worth saving; without one, it is gone.
-  virtual void changed(const std::string& client_id, const Session* session) = 0;
+  /// Something of the session is worth saving, before the datagrams of this turn leave.
+  virtual void changed(const Session& session, SessionChange change) = 0;
 };
 
 /// The gateway of MQTT-SN 1.2 towards its clients, any number of them. Pure: it knows no socket, no clock and
@@ -79,8 +80,8 @@ class GatewayCore {
   ~GatewayCore();
 
   void received(const SocketAddress& from, std::string_view datagram, TimePoint now);
-  /// A message for whoever subscribed its topic.
-  void deliver(const Message& message, TimePoint now);
+  /// A message for whoever subscribed its topic; how many clients did.
+  std::size_t deliver(const Message& message, TimePoint now);
   void deliver_to(const std::string& client_id, Message message, TimePoint now);
   /// The answer to GatewayEffects::publish.
   void stored(Ticket ticket, bool ok);
@@ -128,7 +129,8 @@ class GatewayCore {
   void forget(Session& session);
   void forget_subscriptions(Session& session);
   void drop_subscription(Session& session, const std::string& filter);
-  void make_room();
+  /// Turns out the longest silent of the unconnected when all places are taken; false when there is none.
+  bool make_room();
   [[nodiscard]] const std::string* predefined_name(std::uint16_t id) const;
   /// The topic that a PUBLISH names; empty when nobody knows it.
   [[nodiscard]] std::string topic_of(const Session* session, const Packet& packet) const;
@@ -141,7 +143,10 @@ class GatewayCore {
   [[nodiscard]] static TimePoint retransmission(const Session& session);
   /// Has tick() look at the session when either comes.
   void file(Session& session);
-  void saved(Session& session) { effects_.changed(session.client_id, &session); }
+  void saved(const Session& session, SessionChange::Kind kind = SessionChange::Kind::session,
+             std::uint16_t id = 0) {
+    effects_.changed(session, {kind, id});
+  }
 
   GatewayOptions options_;
   GatewayEffects& effects_;
@@ -150,6 +155,7 @@ class GatewayCore {
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
   std::unordered_map<Peer, Session*, PeerHash> peers_;
   std::set<std::pair<TimePoint, Session*>> due_;
+  std::set<std::pair<TimePoint, Session*>> idle_;  ///< not connected, longest silent first
   SubscriptionTree<Session> subscriptions_;
   std::unordered_map<std::string, std::size_t> filters_;  ///< how many clients subscribed each
   std::unordered_map<Ticket, Storing> storing_;

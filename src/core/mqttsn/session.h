@@ -34,6 +34,7 @@ struct Message {
   std::string payload;
   int qos = 0;
   bool retain = false;
+  TimePoint expires = TimePoint::max();  ///< not delivered later; such a message is not saved either
   friend bool operator==(const Message&, const Message&) = default;
 };
 
@@ -57,6 +58,22 @@ class TopicIds {
   std::unordered_map<std::string, std::uint16_t> ids_;
   std::set<std::uint16_t> known_;
   std::uint16_t last_ = 0;
+};
+
+/// What of a session has changed, so that a file can follow it.
+struct SessionChange {
+  enum class Kind : std::uint8_t {
+    session,     ///< who and where it is, its state, will, subscriptions, or what is in flight
+    topic,       ///< the topic id `id`: its name, or whether the client knows it
+    queued,      ///< the last of the queue is new
+    dequeued,    ///< the first of those with QoS 1 or 2 has left the queue
+    unreleased,  ///< the QoS 2 message `id` of the client was taken
+    released,    ///< ... and released
+    cleared,     ///< a clean start: queue and unreleased are empty
+    gone
+  };
+  Kind kind = Kind::session;
+  std::uint16_t id = 0;
 };
 
 /// What is under way to a client: one message at a time (section 6.1 allows no more).
@@ -94,12 +111,14 @@ struct Session {
   std::deque<Message> queue;                 ///< the first may be in flight
   std::size_t queued_bytes = 0;
   InFlight in_flight;
+  std::uint16_t publish_id = 0;  ///< message id of the queue's first, once it was sent: it keeps it
   std::uint16_t last_message_id = 0;
   std::set<std::uint16_t> unreleased;  ///< QoS 2 messages of it that were taken and not yet released
   std::set<std::uint16_t> storing;     ///< message ids that the sink has not yet answered for
   std::deque<std::pair<std::uint16_t, std::size_t>> recent;  ///< QoS 1 messages taken: id and hash
-  bool plain = false;                     ///< it said "not supported" to DUP or RETAIN: gets neither
-  TimePoint deadline = TimePoint::max();  ///< under which it is filed for the next tick; max: not at all
+  bool plain = false;                       ///< it said "not supported" to DUP or RETAIN: gets neither
+  TimePoint deadline = TimePoint::max();    ///< under which it is filed for the next tick; max: not at all
+  TimePoint idle_since = TimePoint::max();  ///< under which it is filed as unconnected; max: not at all
 
   [[nodiscard]] bool reachable() const { return state == State::active || state == State::awake; }
 };

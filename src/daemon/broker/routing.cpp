@@ -1,5 +1,8 @@
 #include "daemon/broker/routing.h"
 
+#include "core/codec/content_format.h"
+#include "daemon/wire/json_reader.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +10,14 @@
 
 namespace aiot::broker {
 namespace {
+
+/// A value of another JSON type than text, which pyaiot's MQTT and WebSocket gateways pass on as such; CoAP's
+/// pass on every payload as text.
+bool is_raw_json(const Node& node, const Update& update) {
+  if (update.content_format != content_format::kJson || node.protocol == "CoAP") return false;
+  wire::JsonReader reader(update.bytes);
+  return reader.skip() && reader.finish();
+}
 
 AddressKind kind_for(std::string_view protocol) {
   if (protocol == "CoAP") return AddressKind::ip;
@@ -171,10 +182,11 @@ void Routing::sync_node(GatewayRecord& gateway, const wire::NodeSnapshot& snapsh
   tell_address(*node);
   for (const Update& update : snapshot.values) {
     Resource* stored = nullptr;
-    const auto result = table_.set(*node,
-                                   Resource{update.resource, update.bytes, or_now(update.time, now),
-                                            update.content_format, false, update.time_uncertain},
-                                   stored);
+    const auto result =
+        table_.set(*node,
+                   Resource{update.resource, update.bytes, or_now(update.time, now), update.content_format,
+                            is_raw_json(*node, update), update.time_uncertain},
+                   stored);
     if (stored == nullptr) {
       counters_.drop(Drop::table_full);
     } else if (!std::exchange(stored->told, true) || result == NodeTable::SetResult::changed) {
@@ -229,8 +241,8 @@ void Routing::update(GatewayRecord& gateway, const Update& update, Now now) {
   if (revive(*node)) tell_address(*node);
   Resource* stored = nullptr;
   table_.set(*node,
-             Resource{update.resource, update.bytes, node->last_seen, update.content_format, false,
-                      update.time_uncertain},
+             Resource{update.resource, update.bytes, node->last_seen, update.content_format,
+                      is_raw_json(*node, update), update.time_uncertain},
              stored);
   if (stored == nullptr) {
     counters_.drop(Drop::table_full);

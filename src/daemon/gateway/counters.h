@@ -19,6 +19,7 @@ enum class Drop : std::uint8_t {
   too_many_resources,  ///< the node's bound
   table_full,          ///< the gateway's bound
   bad_registration,    ///< a resource directory request that cannot be understood
+  bad_message,         ///< an MQTT or WebSocket message that cannot be understood
   bad_answer,          ///< a node's answer that cannot be kept: too long a value, a name that is not text
   count
 };

@@ -122,6 +122,11 @@ Node* Directory::admit(const RegistrationQuery& query, const coap::Peer& peer, c
       refusal = refuse(coap::code(5, 3), "this gateway has all the nodes it can hold");
       return nullptr;
     }
+  } else if (node->protocol != Protocol::coap) {
+    core_.counters.drop(Drop::uid_conflict);
+    refusal = refuse(coap::code(4, 9),
+                     fmt::format("'{}' is a node's that speaks {}", uid, to_string(node->protocol)));
+    return nullptr;
   } else if (node->live && !NodeTable::same_host(node->address, there.address)) {
     if (policy_.claims_.claim(*node, there, now) == Claims::Verdict::refused) {
       core_.counters.drop(Drop::uid_conflict);

@@ -25,6 +25,19 @@ struct NodeRequest {
   Duration timeout{};
 };
 
+/// Something to say to a node that is not asked by request (MQTT, MQTT-SN, WebSocket).
+struct NodeMessage {
+  enum class Kind : std::uint8_t {
+    resources,  ///< say what you have
+    values,     ///< say what it is
+    write
+  };
+  Kind kind = Kind::values;
+  Ticket ticket = 0;  ///< 0: nobody waits
+  std::string_view resource, payload;
+  Duration deadline{};  ///< it must not arrive later
+};
+
 /// The node itself said so (an error code, or an answer that could not be read); any other failure is
 /// silence: it may be asleep or gone.
 [[nodiscard]] inline bool is_answer(const Error& error) {
@@ -44,6 +57,9 @@ class Effects {
   /// Follows a resource; Policy::notified for each value, Policy::responded with an error when it ends.
   virtual void observe(NodeRequest request) = 0;
   virtual void cancel(Ticket ticket) = 0;
+  /// Says it. Errc::unreachable when there is no way to the node now, Errc::usage when it cannot be said to
+  /// it; a failure that shows later is told to MessageNodes::tell_failed.
+  virtual Result<void> tell(const Node& node, const NodeMessage& message) = 0;
   /// The answer to an Ask.
   virtual void answer(wire::Answer answer) = 0;
   /// The node came, went or moved: worth saving soon.

@@ -1,5 +1,6 @@
 #include "daemon/gateway/gateway.h"
 
+#include <fmt/core.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,9 +10,11 @@
 #include "core/loop/event_loop.h"
 #include "daemon/gateway/coap_source.h"
 #include "daemon/gateway/keeper.h"
+#include "daemon/gateway/mqttsn_source.h"
 #include "daemon/gateway/name_resolver.h"
 #include "daemon/gateway/node_client.h"
 #include "daemon/gateway/uplink.h"
+#include "daemon/gateway/web_socket_source.h"
 #include "daemon/wire/key_file.h"
 
 namespace aiot::gateway {
@@ -48,9 +51,9 @@ class TokenMaker {
   std::string name_, token_, key_file_;
 };
 
-class CoapGateway final : public Gateway, private Effects {
+class NodeGateway final : public Gateway, private Effects {
  public:
-  CoapGateway(EventLoop& loop, Options options)
+  NodeGateway(EventLoop& loop, Options options)
       : loop_(loop),
         options_(with_defaults(std::move(options))),
         policy_({options_.site, options_.max_time, options_.max_time_for, {}}, *this),
@@ -64,7 +67,7 @@ class CoapGateway final : public Gateway, private Effects {
         tick_timer_(loop.make_timer([this] { tick(); })),
         stop_timer_(loop.make_timer([this] { finish(); })) {}
 
-  ~CoapGateway() override { stopped_.dismiss(); }
+  ~NodeGateway() override { stopped_.dismiss(); }
 
   Result<void> start() override {
     raise_descriptor_limit();
@@ -75,12 +78,17 @@ class CoapGateway final : public Gateway, private Effects {
     if (options_.broker_url)
       if (auto made = make_uplink(); !made) return made;
     if (options_.coap) {
-      source_ = std::make_unique<CoapSource>(loop_, policy_, sink_, std::move(*allow));
-      if (auto bound = source_->listen(*options_.coap); !bound) return bound;
+      coap_ = std::make_unique<CoapSource>(loop_, policy_, sink_, *allow);
+      if (auto bound = coap_->listen(*options_.coap); !bound) return bound;
       std::vector<SocketAddress> own;
-      for (const auto& [name, address] : source_->listeners()) own.push_back(address);
+      for (const auto& [name, address] : coap_->listeners()) own.push_back(address);
       policy_.listening(std::move(own));
     }
+    if (options_.ws) {
+      ws_ = std::make_unique<WebSocketSource>(loop_, policy_, *allow);
+      if (auto bound = ws_->listen(*options_.ws); !bound) return bound;
+    }
+    if (auto made = listen_mqttsn(*allow); !made) return made;
     if (!options_.state_dir.empty()) {
       keeper_ = std::make_unique<Keeper>(loop_, policy_, options_.state_dir);
       if (auto loaded = keeper_->load(); !loaded) return loaded;
@@ -92,14 +100,18 @@ class CoapGateway final : public Gateway, private Effects {
   }
 
   [[nodiscard]] std::vector<std::pair<std::string, SocketAddress>> listeners() const override {
-    return source_ ? source_->listeners() : std::vector<std::pair<std::string, SocketAddress>>{};
+    std::vector<std::pair<std::string, SocketAddress>> out;
+    if (coap_) out = coap_->listeners();
+    if (ws_) out.emplace_back("ws", ws_->bound());
+    if (mqttsn_) out.emplace_back("mqttsn", mqttsn_->bound());
+    return out;
   }
 
   [[nodiscard]] Counters counters() override {
     Counters out;
     out.nodes = policy_.counters();
-    if (source_) {
-      const auto server = source_->counters();
+    if (coap_) {
+      const auto server = coap_->counters();
       out.nodes.duplicates = server.duplicates;
       out.nodes.malformed = server.malformed;
       out.nodes.kernel_drops = server.kernel_drops;
@@ -113,8 +125,13 @@ class CoapGateway final : public Gateway, private Effects {
     stop_timer_->start(deadline);
     tick_timer_->stop();
     client_.cancel_all();
-    if (source_) source_->close();  // what nodes say from here on could no longer be passed on
+    if (coap_) coap_->close();  // what nodes say from here on could no longer be passed on
+    if (mqttsn_) mqttsn_->close();
     waiting_ = 1;
+    if (ws_) {
+      ++waiting_;
+      ws_->stop(deadline, [this](const Result<>&) { part_done(); });
+    }
     if (uplink_) {
       ++waiting_;
       uplink_->stop(deadline, [this](const Result<>&) { part_done(); });
@@ -147,6 +164,18 @@ class CoapGateway final : public Gateway, private Effects {
     return {};
   }
 
+  Result<void> listen_mqttsn(const AllowList& allow) {
+    if (!options_.mqttsn) return {};
+    MqttSnOptions options;
+    options.gateway.gateway_id = options_.mqttsn_id;
+    options.gateway.predefined = options_.mqttsn_topics;
+    options.gateway.retry_after = options_.mqttsn_retry;
+    options.gateway.retries = options_.mqttsn_retries;
+    options.state_dir = options_.state_dir;
+    mqttsn_ = std::make_unique<MqttSnSource>(loop_, policy_, sink_, allow, std::move(options));
+    return mqttsn_->listen(*options_.mqttsn);
+  }
+
   [[nodiscard]] Now now() const { return {loop_.now(), loop_.wall_now()}; }
   void tick() { tick_timer_->start(policy_.tick(now())); }
   void part_done() {
@@ -166,6 +195,11 @@ class CoapGateway final : public Gateway, private Effects {
   void request(NodeRequest request) override { client_.request(std::move(request)); }
   void observe(NodeRequest request) override { client_.observe(std::move(request)); }
   void cancel(Ticket ticket) override { client_.cancel(ticket); }
+  Result<void> tell(const Node& node, const NodeMessage& message) override {
+    if (node.protocol == Protocol::websocket && ws_) return ws_->tell(node, message);
+    if (node.protocol == Protocol::mqttsn && mqttsn_) return mqttsn_->tell(node, message);
+    return make_error(Errc::unreachable, fmt::format("this gateway speaks no {}", to_string(node.protocol)));
+  }
   void answer(wire::Answer answer) override {
     if (uplink_) uplink_->answer(answer);
   }
@@ -181,7 +215,9 @@ class CoapGateway final : public Gateway, private Effects {
   NameResolver names_;
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<Keeper> keeper_;
-  std::unique_ptr<CoapSource> source_;
+  std::unique_ptr<CoapSource> coap_;
+  std::unique_ptr<WebSocketSource> ws_;
+  std::unique_ptr<MqttSnSource> mqttsn_;
   std::unique_ptr<Timer> tick_timer_;
   std::unique_ptr<Timer> stop_timer_;
   std::unique_ptr<Timer> loop_turn_ = loop_.make_timer([this] { part_done(); });
@@ -197,7 +233,7 @@ std::string default_name() {
 }
 
 std::unique_ptr<Gateway> Gateway::make(EventLoop& loop, Options options) {
-  return std::make_unique<CoapGateway>(loop, std::move(options));
+  return std::make_unique<NodeGateway>(loop, std::move(options));
 }
 
 }  // namespace aiot::gateway

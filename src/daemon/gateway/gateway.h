@@ -30,6 +30,12 @@ struct Options {
   std::string token;                      ///< instead of a key file
   std::string state_dir;                  ///< empty: nothing is kept across restarts
   std::optional<SocketAddress> coap;      ///< UDP and TCP listener; none: off
+  std::optional<SocketAddress> ws;        ///< WebSocket nodes; none: off
+  std::optional<SocketAddress> mqttsn;    ///< MQTT-SN clients; none: off
+  std::uint8_t mqttsn_id = 1;             ///< GwId
+  std::vector<std::pair<std::uint16_t, std::string>> mqttsn_topics;  ///< predefined ids
+  Duration mqttsn_retry = std::chrono::seconds(10);                  ///< Tretry
+  int mqttsn_retries = 4;                                            ///< Nretry; negative: no limit
   Duration max_time = std::chrono::seconds(120);
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time
   std::vector<std::string> nodes;                              ///< --node coap://...
@@ -44,7 +50,7 @@ class Gateway {
   /// Opens the listeners and starts dialling the broker. Errc::unreachable: an address in use; usage: a bad
   /// key file.
   virtual Result<void> start() = 0;
-  /// "coap" and "coap+tcp" with their bound addresses.
+  /// "coap", "coap+tcp", "ws" and "mqttsn" with their bound addresses.
   [[nodiscard]] virtual std::vector<std::pair<std::string, SocketAddress>> listeners() const = 0;
   /// What came in, and where it went.
   [[nodiscard]] virtual Counters counters() = 0;

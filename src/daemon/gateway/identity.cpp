@@ -60,6 +60,10 @@ bool is_uid(std::string_view uid) {
   return characters > 0 && characters <= static_cast<int>(kMaxUidCharacters);
 }
 
+bool is_node_id(std::string_view id) {
+  return is_uid(id) && id.find_first_of("/+#") == std::string_view::npos;
+}
+
 bool is_resource_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxResource && printable_characters(name) > 0;
 }

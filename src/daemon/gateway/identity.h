@@ -11,6 +11,9 @@ inline constexpr std::size_t kMaxUidCharacters = 64;
 /// formatting) of at most kMaxUid bytes.
 [[nodiscard]] bool is_uid(std::string_view uid);
 
+/// True for a name that an MQTT topic can hold between two slashes: is_uid() without '/', '+' and '#'.
+[[nodiscard]] bool is_node_id(std::string_view id);
+
 /// True for a resource name: 1 to kMaxResource bytes of printable UTF-8.
 [[nodiscard]] bool is_resource_name(std::string_view name);
 

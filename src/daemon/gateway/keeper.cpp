@@ -95,7 +95,9 @@ void Keeper::changed(const Node& node) {
 
 bool Keeper::add(const std::string& uid) {
   const Node* node = policy_.table().find(uid);
-  if (node == nullptr || node->address.empty() || node->named) return false;
+  // A WebSocket's node is gone with its connection.
+  if (node == nullptr || node->named || node->protocol == Protocol::websocket) return false;
+  if (node->protocol == Protocol::coap && node->address.empty()) return false;
   append_node(text_, *node);
   return true;
 }

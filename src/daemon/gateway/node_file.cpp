@@ -94,9 +94,20 @@ bool parse_resource(const nlohmann::json& json, Resource& out) {
 bool parse_node(const nlohmann::json& json, SavedNode& out) {
   Members members{json};
   out.uid = members.text("uid", true);
-  auto address = SocketAddress::parse(members.text("address", true));
-  if (!address) return false;
-  out.address = *address;
+  if (json.contains("protocol")) {
+    const auto protocol = parse_protocol(members.text("protocol"));
+    if (!protocol) return false;
+    out.protocol = *protocol;
+    out.id = members.text("id");
+    constexpr std::int64_t kLongest = 7 * 24 * 3600;  // 65,535 s and half as much again are the most
+    out.agreed_silence =
+        std::chrono::seconds(std::clamp<std::int64_t>(members.number("silence"), 0, kLongest));
+  }
+  if (const auto text = members.text("address", out.protocol == Protocol::coap); !text.empty()) {
+    auto address = SocketAddress::parse(text);
+    if (!address) return false;
+    out.address = *address;
+  }
   if (json.contains("server_port"))
     out.server_port = static_cast<std::uint16_t>(members.number("server_port"));
   out.out = members.flag("out");
@@ -145,7 +156,14 @@ void append_node(std::string& out, const Node& node) {
   out += "{\"uid\":\"";
   text::append_json_escaped(out, node.uid);
   out += '"';
-  append_member(out, "address", node.address.text());
+  if (node.protocol != Protocol::coap) {
+    append_member(out, "protocol", to_string(node.protocol));
+    append_member(out, "id", node.id);
+    if (node.agreed_silence > Duration(0))
+      out += fmt::format(",\"silence\":{}",
+                         std::chrono::duration_cast<std::chrono::seconds>(node.agreed_silence).count());
+  }
+  if (!node.address.empty()) append_member(out, "address", node.address.text());
   if (node.server_port != 5683) out += fmt::format(",\"server_port\":{}", node.server_port);
   if (!node.live) out += ",\"out\":true";
   if (node.discovery == Node::Discovery::done) out += ",\"read\":true";

@@ -4,6 +4,17 @@
 
 namespace aiot::gateway {
 
+std::string_view to_string(Protocol protocol) {
+  static constexpr std::array<std::string_view, 4> kNames = {"CoAP", "MQTT", "MQTT-SN", "WebSocket"};
+  return kNames[static_cast<std::size_t>(protocol)];
+}
+
+std::optional<Protocol> parse_protocol(std::string_view name) {
+  for (const auto protocol : {Protocol::coap, Protocol::mqtt, Protocol::mqttsn, Protocol::websocket})
+    if (to_string(protocol) == name) return protocol;
+  return std::nullopt;
+}
+
 Resource* Node::find(std::string_view name) {
   for (auto& resource : resources)
     if (resource.name == name) return &resource;

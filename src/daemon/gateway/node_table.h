@@ -19,6 +19,12 @@ namespace aiot::gateway {
 /// Names a request or an observation under way; 0 is none.
 using Ticket = std::uint64_t;
 
+/// What a node speaks.
+enum class Protocol : std::uint8_t { coap, mqtt, mqttsn, websocket };
+/// "CoAP", "MQTT", "MQTT-SN", "WebSocket": as the wire says it.
+[[nodiscard]] std::string_view to_string(Protocol protocol);
+[[nodiscard]] std::optional<Protocol> parse_protocol(std::string_view name);
+
 /// The time of an event, on both clocks.
 struct Now {
   TimePoint mono{};
@@ -60,9 +66,12 @@ struct Node {
   enum class Discovery : std::uint8_t { none, queued, running, done, failed };
 
   std::string uid;
-  SocketAddress address;  ///< last source, with its port
+  Protocol protocol = Protocol::coap;
+  std::string id;         ///< its name in its own protocol; empty for CoAP
+  SocketAddress address;  ///< last source, with its port; empty for MQTT
   SocketAddress local;    ///< the address of ours it spoke to: a NAT lets only that one back in
   std::uint16_t server_port = 5683;
+  Duration agreed_silence{};       ///< it sleeps so long at most; zero: the usual time counts
   bool answers_at_source = false;  ///< writes reached it at its source port when 5683 was silent
   bool live = false;
   bool named = false;    ///< by --node: asked by the gateway, never forgotten
@@ -82,6 +91,10 @@ struct Node {
   std::unique_ptr<Registration> registration;
 
   [[nodiscard]] Resource* find(std::string_view name);
+  /// What tells people where it is: its IP address, or its id at a broker.
+  [[nodiscard]] std::string place() const {
+    return protocol == Protocol::mqtt || protocol == Protocol::mqttsn ? id : address.host();
+  }
   /// Where its own CoAP server is.
   [[nodiscard]] SocketAddress server() const { return address.with_port(server_port); }
 

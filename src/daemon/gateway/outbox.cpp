@@ -193,8 +193,8 @@ void Outbox::acknowledged(std::uint64_t sequence) {
 wire::NodeSnapshot Outbox::snapshot_of(Node& node) {
   wire::NodeSnapshot out;
   out.uid = node.uid;
-  out.protocol = "CoAP";
-  out.address = node.address.host();
+  out.protocol = to_string(node.protocol);
+  out.address = node.place();
   out.first_seen = node.first_seen;
   out.last_seen = node.last_seen_wall;
   out.values.reserve(node.resources.size());

@@ -46,7 +46,8 @@ Policy::Policy(PolicyOptions options, Effects& effects)
       requests_(core_, *this),
       claims_(core_, *this),
       directory_(core_, *this),
-      named_(core_, *this) {}
+      named_(core_, *this),
+      messages_(core_, *this) {}
 
 Duration Policy::lifetime_of(std::string_view uid) const {
   for (const auto& [pattern, time] : options_.max_time_for)
@@ -78,6 +79,10 @@ coap::ServerReply Policy::alive(std::string_view payload, const coap::Peer& peer
       counters_.drop(Drop::table_full);
       return refuse(coap::code(5, 3), "this gateway has all the nodes it can hold");
     }
+  } else if (node->protocol != Protocol::coap) {
+    counters_.drop(Drop::uid_conflict);
+    return refuse(coap::code(4, 9),
+                  fmt::format("uid '{}' is a node's that speaks {}", node->uid, to_string(node->protocol)));
   } else if (!node->address.empty() && !NodeTable::same_host(node->address, peer.address)) {
     if (!node->live || message.reset) {
       move(*node, peer, message.reset, now);
@@ -214,7 +219,14 @@ void Policy::join(Node& node, const Now& now) {
   node.attempts = 0;
   announce(node, false, now);
   core_.effects.changed(node);
-  if (node.discovery != Node::Discovery::running) discovery_.start(node);
+  if (node.discovery != Node::Discovery::running) discover(node);
+}
+
+void Policy::discover(Node& node) {
+  if (node.protocol == Protocol::coap) return discovery_.start(node);
+  node.discovery = Node::Discovery::done;
+  // A node that cannot be told now says what it has by itself sooner or later.
+  static_cast<void>(core_.effects.tell(node, {NodeMessage::Kind::resources, 0, {}, {}, Duration(0)}));
 }
 
 void Policy::seen(Node& node, const Now& now) {
@@ -236,7 +248,8 @@ void Policy::still_there(Node& node, const Now& now) {
 void Policy::announce(Node& node, bool with_values, const Now& now) {
   node.refused = false;
   node.told = now.mono;
-  core_.effects.item(wire::NodeJoined{node.uid, "CoAP", node.address.host(), now.wall});
+  core_.effects.item(
+      wire::NodeJoined{node.uid, std::string(to_string(node.protocol)), node.place(), now.wall});
   if (!with_values) return;
   for (auto& resource : node.resources) core_.effects.update(node, resource);
 }
@@ -317,16 +330,30 @@ Duration Policy::tick(const Now& now) {
   discovery_.tick(now);
   claims_.tick(now);
   named_.tick(now);
+  messages_.tick(now);
   constexpr Duration kShortest = std::chrono::milliseconds(20), kLongest = std::chrono::seconds(1);
-  const auto next = table_.next_expiry();
+  auto next = table_.next_expiry();
+  if (const auto due = messages_.next_deadline(); due && (!next || *due < *next)) next = due;
   return next ? std::clamp(Duration(*next - now.mono), kShortest, kLongest) : kLongest;
 }
 
 void Policy::restore(SavedNode saved, const Now& now) {
-  if (!is_uid(saved.uid) || saved.address.empty() || table_.find(saved.uid) != nullptr) return;
+  const bool is_coap = saved.protocol == Protocol::coap;
+  if (!is_uid(saved.uid) || table_.find(saved.uid) != nullptr) return;
+  if (is_coap ? saved.address.empty() : !is_node_id(saved.id)) return;
   Node* node = table_.add(saved.uid, lifetime_of(saved.uid));
   if (node == nullptr) return;
-  table_.place(*node, saved.address);
+  node->protocol = saved.protocol;
+  node->id = std::move(saved.id);
+  if (saved.agreed_silence > Duration(0)) {
+    node->agreed_silence = saved.agreed_silence;
+    table_.set_lifetime(*node, saved.agreed_silence);
+  }
+  if (is_coap) {
+    table_.place(*node, saved.address);
+  } else {
+    node->address = saved.address;
+  }
   node->server_port = saved.server_port;
   node->first_seen = saved.first_seen;
   // A clock that stepped back must not make nodes live for ever, nor kill them.
@@ -334,7 +361,9 @@ void Policy::restore(SavedNode saved, const Now& now) {
   node->last_seen = now.mono - silent;
   node->last_seen_wall = std::min(saved.last_seen, now.wall);
   if (saved.registration) directory_.restore(*node, std::move(*saved.registration));
-  if (saved.out || silent >= NodeTable::lifetime(*node)) {
+  // A WebSocket did not outlive the gateway.
+  const bool is_gone = saved.out || saved.protocol == Protocol::websocket;
+  if (is_gone || silent >= NodeTable::lifetime(*node)) {
     if (node->registration) directory_.ended(*node);
     return;
   }
@@ -345,7 +374,7 @@ void Policy::restore(SavedNode saved, const Now& now) {
   const bool followed = std::any_of(node->resources.begin(), node->resources.end(),
                                     [](const Resource& resource) { return resource.observed; });
   // What was not read to its end is read at the node's next message.
-  node->discovery = saved.read ? Node::Discovery::done : Node::Discovery::failed;
+  node->discovery = saved.read || !is_coap ? Node::Discovery::done : Node::Discovery::failed;
   node->retry_after = now.mono;
   if (followed) discovery_.start(*node);
 }

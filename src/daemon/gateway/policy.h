@@ -14,6 +14,7 @@
 #include "daemon/gateway/directory.h"
 #include "daemon/gateway/discovery.h"
 #include "daemon/gateway/effects.h"
+#include "daemon/gateway/message_nodes.h"
 #include "daemon/gateway/named_nodes.h"
 #include "daemon/gateway/node_table.h"
 #include "daemon/gateway/requests.h"
@@ -31,10 +32,13 @@ struct PolicyOptions {
 /// A node as the state file keeps it.
 struct SavedNode {
   std::string uid;
-  SocketAddress address;
+  Protocol protocol = Protocol::coap;
+  std::string id;         ///< of every other protocol
+  SocketAddress address;  ///< empty for MQTT
   std::uint16_t server_port = 5683;
   bool read = false;  ///< what it has is known
-  bool out = false;   ///< it had been silent or withdrawn: only a message of its own brings it back
+  Duration agreed_silence{};
+  bool out = false;  ///< it had been silent or withdrawn: only a message of its own brings it back
   WallTime first_seen{};
   WallTime last_seen{};
   std::vector<Resource> resources;
@@ -84,6 +88,9 @@ class Policy {
   /// A node of an earlier run.
   void restore(SavedNode node, const Now& now);
 
+  /// Nodes that speak in messages.
+  [[nodiscard]] MessageNodes& messages() { return messages_; }
+
   [[nodiscard]] NodeTable& table() { return table_; }
   [[nodiscard]] const NodeCounters& counters();
   void drop(Drop reason) {
@@ -97,6 +104,7 @@ class Policy {
   friend class Claims;
   friend class Directory;
   friend class NamedNodes;
+  friend class MessageNodes;
 
   [[nodiscard]] Duration lifetime_of(std::string_view uid) const;
   /// A new, or formerly out, node is live: tells the broker.
@@ -105,6 +113,8 @@ class Policy {
   void seen(Node& node, const Now& now);
   /// The same of a message that brings no value: now and then the broker hears of it.
   void still_there(Node& node, const Now& now);
+  /// Asks it for what it has.
+  void discover(Node& node);
   void reset(Node& node, const Now& now);
   void move(Node& node, const coap::Peer& peer, bool was_reset, const Now& now);
   void take_out(Node& node, const Now& now);
@@ -125,6 +135,7 @@ class Policy {
   Claims claims_;
   Directory directory_;
   NamedNodes named_;
+  MessageNodes messages_;
   std::size_t kept_bytes_ = 0;
   log::Limiter moves_{5}, refusals_{5};
 };

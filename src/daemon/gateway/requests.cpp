@@ -51,6 +51,10 @@ void Requests::ask(const wire::Ask& ask, const Now& now) {
     fail(ask, not_sent(Errc::timeout, "the deadline had passed when the request came"));
     return;
   }
+  if (node->protocol != Protocol::coap) {
+    policy_.messages_.ask(*node, ask, now);
+    return;
+  }
   if (pending_.size() >= kMaxRequests) {
     fail(ask,
          not_sent(Errc::unreachable, fmt::format("the gateway has {} requests under way", kMaxRequests)));

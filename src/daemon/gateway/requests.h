@@ -24,6 +24,8 @@ class Requests {
   /// True when the ticket was one of these.
   bool responded(Ticket ticket, Result<Response>& result, const Now& now);
   [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+  /// Answers `ask` with a failure.
+  void fail(const wire::Ask& ask, Error error);
 
  private:
   struct Pending {
@@ -37,7 +39,6 @@ class Requests {
   void attempt(Ticket ticket, Pending& pending, Node& node, Duration timeout);
   bool try_other(Ticket ticket, Pending& pending, Node& node, const Error& error, const Now& now);
   void succeed(Pending& pending, Node* node, Response& response, const Now& now);
-  void fail(const wire::Ask& ask, Error error);
 
   Core& core_;
   Policy& policy_;

@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "core/base/log.h"
 #include "core/base/random.h"
 
@@ -41,7 +39,7 @@ Uplink::Uplink(EventLoop& loop, NodeTable& table, UplinkOptions options, Callbac
         client_.reset();
         stopped_(Result<>());
       })),
-      wait_(kFirstWait) {}
+      backoff_(kFirstWait, kLastWait) {}
 
 Uplink::~Uplink() { stopped_.dismiss(); }
 
@@ -169,7 +167,7 @@ void Uplink::closed(const Error& why) {
   ++failures_;
   in_a_row_ = why.message == last_failure_ ? in_a_row_ + 1 : 1;
   last_failure_ = why.message;
-  if (was_connected && loop_.now() - connected_at_ >= kSteady) wait_ = kFirstWait;
+  if (was_connected && loop_.now() - connected_at_ >= kSteady) backoff_.reset();
   const bool refused = why.code == Errc::unauthorized;
   if (worth_logging(in_a_row_)) {
     if (refused) {
@@ -180,11 +178,9 @@ void Uplink::closed(const Error& why) {
                 options_.broker.host, options_.broker.port, why.message);
     }
   }
-  retry(refused || std::exchange(displaced_, false) ? kRefusedWait : wait_);
-  wait_ = std::min(wait_ * 2, kLastWait);
+  const Duration wait = backoff_.next();
+  retry_timer_->start(refused || std::exchange(displaced_, false) ? jittered(kRefusedWait) : wait);
 }
-
-void Uplink::retry(Duration wait) { retry_timer_->start(jittered(wait)); }
 
 void Uplink::stop(Duration deadline, Completion<> done) {
   stopping_ = true;

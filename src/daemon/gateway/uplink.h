@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "core/base/backoff.h"
 #include "core/loop/event_loop.h"
 #include "core/ws/ws_client.h"
 #include "daemon/gateway/outbox.h"
@@ -49,7 +50,6 @@ class Uplink {
   void received(std::string_view text);
   void welcomed(const wire::Welcome& welcome);
   void closed(const Error& why);
-  void retry(Duration wait);
   void give_up_on(std::string_view why);
   void watch();
   void flush();
@@ -70,7 +70,7 @@ class Uplink {
   std::unique_ptr<Timer> flush_timer_;
   std::unique_ptr<Timer> stop_timer_;
   Completion<> stopped_;
-  Duration wait_;
+  Backoff backoff_;
   bool open_ = false;       ///< the WebSocket is
   bool connected_ = false;  ///< welcomed
   bool stopping_ = false;

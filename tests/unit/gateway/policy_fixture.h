@@ -1,6 +1,9 @@
 #pragma once
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +33,16 @@ class RecordedEffects final : public Effects {
     std::erase_if(requests, [&](const NodeRequest& request) { return request.ticket == ticket; });
     std::erase_if(observations, [&](const NodeRequest& request) { return request.ticket == ticket; });
   }
+  Result<void> tell(const Node& node, const NodeMessage& message) override {
+    static constexpr std::array<const char*, 3> kKinds = {"resources", "values", "write"};
+    if (!reachable) return make_error(Errc::unreachable, "no way to it");
+    last_told = message.ticket;
+    std::string line = fmt::format("tell {} {}", node.id, kKinds[static_cast<std::size_t>(message.kind)]);
+    if (message.kind == NodeMessage::Kind::write)
+      line += fmt::format(" {}={}", message.resource, message.payload);
+    log.push_back(std::move(line));
+    return {};
+  }
   void answer(wire::Answer answer) override { answers.push_back(std::move(answer)); }
   void changed(const Node&) override { ++changes; }
 
@@ -38,6 +51,8 @@ class RecordedEffects final : public Effects {
   std::vector<NodeRequest> observations;
   std::vector<wire::Answer> answers;
   int changes = 0;
+  bool reachable = true;
+  Ticket last_told = 0;
 };
 
 /// A policy with nodes that are played by the test.

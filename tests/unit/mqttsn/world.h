@@ -31,11 +31,11 @@ struct World : aiot::mqttsn::GatewayEffects {
   void wants_retained(const std::string& client_id, const std::string& filter, int) override {
     retained.push_back(client_id + " " + filter);
   }
-  void changed(const std::string& client_id, const aiot::mqttsn::Session* session) override {
-    if (session == nullptr) {
-      saved.erase(client_id);
+  void changed(const aiot::mqttsn::Session& session, aiot::mqttsn::SessionChange change) override {
+    if (change.kind == aiot::mqttsn::SessionChange::Kind::gone) {
+      saved.erase(session.client_id);
     } else {
-      saved.insert_or_assign(client_id, *session);
+      saved.insert_or_assign(session.client_id, session);
     }
   }
 

@@ -1,10 +1,10 @@
-#include "core/mqttsn/topic.h"
+#include "core/codec/topic.h"
 
 #include <catch2/catch.hpp>
 #include <set>
 #include <utility>
 
-using namespace aiot::mqttsn;
+using namespace aiot;
 
 namespace {
 
@@ -29,8 +29,18 @@ TEST_CASE("names and filters are what MQTT allows") {
   CHECK_FALSE(is_topic_name(std::string("a\0b", 3)));
   CHECK_FALSE(is_topic_name("\xFF"));
   CHECK_FALSE(is_topic_name(std::string(kMaxTopic + 1, 'x')));
+  CHECK(is_topic_name("abc", 3));
+  CHECK_FALSE(is_topic_name("abc", 2));
   for (const auto* filter : {"#", "+", "a/#", "+/b/+", "/+", "+/#", "a"}) CHECK(is_topic_filter(filter));
   for (const auto* filter : {"a#", "#/a", "a+/b", "+b", "a/#/b", ""}) CHECK_FALSE(is_topic_filter(filter));
+}
+
+TEST_CASE("a shared subscription is a group and a filter") {
+  for (const auto* filter : {"$share/g/a/+", "$share/g/#", "$share/g//a"}) CHECK(is_topic_filter(filter));
+  for (const auto* filter : {"$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/g/a#"})
+    CHECK_FALSE(is_topic_filter(filter));
+  CHECK(unshared("$share/g/a/+") == "a/+");
+  CHECK(unshared("a/+") == "a/+");
 }
 
 TEST_CASE("filters match level by level") {

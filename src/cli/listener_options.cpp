@@ -1,0 +1,92 @@
+#include "cli/listener_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "core/base/text.h"
+#include "core/mqttsn/topic.h"
+#include "daemon/gateway/gateway.h"
+
+namespace aiot::cli {
+
+namespace {
+
+constexpr std::uint16_t kCoapPort = 5683, kWsPort = 8001, kMqttSnPort = 1885;
+
+std::optional<std::size_t> parse_number(std::string_view text) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+Result<void> check_time(const char* option, Duration time) {
+  if (time > Duration(0)) return {};
+  return make_error(Errc::usage, fmt::format("{}: it must be more than no time at all", option));
+}
+
+void ListenerOptions::add(CLI::App& app) {
+  coap_option_ =
+      add_address(app, "--coap", coap_, "CoAP listener, UDP and TCP (default [::]:5683; port 0 picks one)",
+                  kCoapPort, true);
+  ws_option_ = add_address(app, "--ws", ws_,
+                           "WebSocket listener for nodes at /node (default [::]:8001; port 0 picks one)",
+                           kWsPort, true);
+  mqttsn_option_ =
+      add_address(app, "--mqttsn", mqttsn_, "MQTT-SN gateway on UDP (default [::]:1885; port 0 picks one)",
+                  kMqttSnPort, true);
+  add_number(app, "--mqttsn-id", mqttsn_id_, "GwId, which tells MQTT-SN gateways apart (default 1)", 1, 255);
+  add_texts(app, "--mqttsn-topic", mqttsn_topics_,
+            "a predefined topic id that clients have been given, as '7=sensors/door'", "ID=TOPIC");
+  add_duration(app, "--mqttsn-retry", mqttsn_retry_,
+               "Tretry: what an MQTT-SN client does not acknowledge is sent again after this (default 10s)");
+  add_text(app, "--mqttsn-retries", mqttsn_retries_,
+           "Nretry: how often, until the client counts as lost (default 4)", "N|unlimited");
+}
+
+Result<void> ListenerOptions::fill(gateway::Options& out) const {
+  out.coap = listener(coap_option_, coap_, kCoapPort);
+  out.ws = listener(ws_option_, ws_, kWsPort);
+  out.mqttsn = listener(mqttsn_option_, mqttsn_, kMqttSnPort);
+  return fill_mqttsn(out);
+}
+
+Result<void> ListenerOptions::fill_mqttsn(gateway::Options& out) const {
+  out.mqttsn_id = static_cast<std::uint8_t>(mqttsn_id_);
+  if (mqttsn_retry_) {
+    if (auto good = check_time("--mqttsn-retry", *mqttsn_retry_); !good) return good;
+    out.mqttsn_retry = *mqttsn_retry_;
+  }
+  if (mqttsn_retries_ == "unlimited") {
+    out.mqttsn_retries = -1;
+  } else if (!mqttsn_retries_.empty()) {
+    const auto number = parse_number(mqttsn_retries_);
+    if (!number || *number > 1000)
+      return make_error(Errc::usage, "--mqttsn-retries takes a number up to 1000, or unlimited");
+    out.mqttsn_retries = static_cast<int>(*number);
+  }
+  for (const std::string& text : mqttsn_topics_) {
+    const auto equals = text.find('=');
+    const auto id = parse_number(text.substr(0, equals));
+    const auto topic = equals == std::string::npos ? std::string() : text.substr(equals + 1);
+    if (!id || *id == 0 || *id >= 0xFFFF || !mqttsn::is_topic_name(topic))
+      return make_error(Errc::usage, fmt::format("--mqttsn-topic '{}': it is not ID=TOPIC with an id from 1 "
+                                                 "to 65534 and a topic without wildcards",
+                                                 text::escape_controls(text)));
+    out.mqttsn_topics.emplace_back(static_cast<std::uint16_t>(*id), topic);
+  }
+  return {};
+}
+
+std::optional<SocketAddress> ListenerOptions::listener(const OptionHandle& option,
+                                                       const std::optional<SocketAddress>& given,
+                                                       std::uint16_t port) const {
+  if (option.given()) return given;
+  if (coap_ || ws_ || mqttsn_) return std::nullopt;
+  return *SocketAddress::parse("[::]", port);
+}
+
+}  // namespace aiot::cli

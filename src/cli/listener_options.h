@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "core/base/address.h"
+#include "core/base/result.h"
+#include "core/base/time.h"
+
+namespace aiot::gateway {
+struct Options;
+}
+
+namespace aiot::cli {
+
+/// serve-gateway's options of the protocols that nodes speak.
+class ListenerOptions {
+ public:
+  void add(CLI::App& app);
+  /// Errc::usage names the option that is wrong.
+  Result<void> fill(gateway::Options& out) const;
+
+ private:
+  Result<void> fill_mqttsn(gateway::Options& out) const;
+  /// Once a listener is named, only the named are opened; without any, each at its usual port.
+  [[nodiscard]] std::optional<SocketAddress> listener(const OptionHandle& option,
+                                                      const std::optional<SocketAddress>& given,
+                                                      std::uint16_t port) const;
+
+  std::optional<SocketAddress> coap_, ws_, mqttsn_;
+  OptionHandle coap_option_, ws_option_, mqttsn_option_;
+  std::size_t mqttsn_id_ = 1;
+  std::optional<Duration> mqttsn_retry_;
+  std::string mqttsn_retries_;
+  std::vector<std::string> mqttsn_topics_;
+  std::string mqtt_;
+};
+
+/// Errc::usage for a duration of nothing.
+[[nodiscard]] Result<void> check_time(const char* option, Duration time);
+
+}  // namespace aiot::cli

@@ -1,0 +1,47 @@
+#include "core/codec/topic.h"
+
+#include "core/base/text.h"
+
+namespace aiot {
+
+namespace {
+
+constexpr std::string_view kShare = "$share/";
+
+bool is_topic_text(std::string_view text, std::size_t max) {
+  return !text.empty() && text.size() <= max && text.find('\0') == std::string_view::npos &&
+         text::is_utf8(text);
+}
+
+}  // namespace
+
+bool has_wildcard(std::string_view filter) { return filter.find_first_of("+#") != std::string_view::npos; }
+
+std::string_view unshared(std::string_view filter) {
+  if (!filter.starts_with(kShare)) return filter;
+  const auto slash = filter.find('/', kShare.size());
+  return slash == std::string_view::npos ? std::string_view() : filter.substr(slash + 1);
+}
+
+bool is_topic_name(std::string_view name, std::size_t max) {
+  return is_topic_text(name, max) && !has_wildcard(name);
+}
+
+bool is_topic_filter(std::string_view filter, std::size_t max) {
+  if (!is_topic_text(filter, max)) return false;
+  const auto bare = unshared(filter);
+  if (bare.empty()) return false;
+  if (bare.size() != filter.size()) {
+    const auto group = filter.substr(kShare.size(), filter.size() - bare.size() - kShare.size() - 1);
+    if (group.empty() || has_wildcard(group)) return false;
+  }
+  for (std::size_t at = 0; at < bare.size(); ++at) {
+    if (bare[at] != '+' && bare[at] != '#') continue;
+    const bool starts = at == 0 || bare[at - 1] == '/';
+    const bool ends = at + 1 == bare.size() || (bare[at] == '+' && bare[at + 1] == '/');
+    if (!starts || !ends) return false;
+  }
+  return true;
+}
+
+}  // namespace aiot

@@ -1,0 +1,42 @@
+#include "daemon/gateway/mqttsn_routes.h"
+
+namespace aiot::gateway {
+
+namespace {
+
+std::size_t bytes_of(const mqttsn::Message& message) { return message.topic.size() + message.payload.size(); }
+
+}  // namespace
+
+bool RetainedStore::set(const mqttsn::Message& message) {
+  const auto at = messages_.find(message.topic);
+  const std::size_t before = at == messages_.end() ? 0 : bytes_of(at->second);
+  if (message.payload.empty()) {
+    if (at != messages_.end()) messages_.erase(at);
+    bytes_ -= before;
+    return true;
+  }
+  if (at == messages_.end() && messages_.size() >= kMaxMessages) return false;
+  if (bytes_ - before + bytes_of(message) > kMaxBytes) return false;
+  bytes_ = bytes_ - before + bytes_of(message);
+  messages_[message.topic] = message;
+  return true;
+}
+
+std::vector<mqttsn::Message> RetainedStore::matching(const std::string& filter) const {
+  std::vector<mqttsn::Message> out;
+  if (!mqttsn::has_wildcard(filter)) {
+    if (const auto at = messages_.find(filter); at != messages_.end()) out.push_back(at->second);
+    return out;
+  }
+  char subscriber = 0;
+  mqttsn::SubscriptionTree<char> tree;
+  tree.add(filter, &subscriber, 0);
+  for (const auto& [topic, message] : messages_)
+    tree.match(topic, [&](char&, int) {
+      if (out.empty() || out.back().topic != topic) out.push_back(message);
+    });
+  return out;
+}
+
+}  // namespace aiot::gateway
