@@ -104,7 +104,7 @@ class Gateway final : private GatewayEffects {
       });
     }
   }
-  void changed(const std::string&, const Session*) override {}
+  void changed(const Session&, SessionChange) override {}
 
   EventLoop& loop_;
   std::unique_ptr<Timer> timer_;

@@ -1,13 +1,17 @@
-// aiot simulate mqttsn and ws: nodes that speak in messages.
+// aiot simulate mqtt, mqttsn and ws: nodes that speak in messages.
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { mqttsnGateway } from '../support/mqttsn_gateway.mjs'
-import { Process, bin, run, until } from '../support/process.mjs'
+import { Process, bin, run, scratch, until } from '../support/process.mjs'
 
-const { WebSocketServer } = createRequire(import.meta.url)('ws')
+const require = createRequire(import.meta.url)
+const mqtt = require('mqtt')
+const { WebSocketServer } = require('ws')
 
 function simulate(...args) {
   return new Process(bin, ['simulate', ...args])
@@ -121,7 +125,48 @@ test('WebSocket nodes connect with their uid, tell, take writes and come back', 
   server.close()
 })
 
+test('MQTT nodes say who they are at a broker, answer, take writes and come back', async () => {
+  const folder = scratch()
+  const start = () => {
+    writeFileSync(join(folder, 'conf'), 'listener 18830 127.0.0.1\nallow_anonymous true\n')
+    return new Process('mosquitto', ['-c', join(folder, 'conf')])
+  }
+  let broker = start()
+  await broker.line(/mosquitto version .* running/)
+  const client = mqtt.connect('mqtt://127.0.0.1:18830', { reconnectPeriod: 50 })
+  const said = []
+  client.on('message', (topic, payload) => said.push({ topic, payload: payload.toString() }))
+  await client.subscribeAsync('node/#', { qos: 1 })
+  const heard = (topic, payload) => until(topic, () => said.find((m) => m.topic === topic && (payload === undefined || m.payload === payload)))
+  const nodes = simulate('mqtt', '--broker-url', 'mqtt://127.0.0.1:18830', '--nodes', '20', '--interval', '200ms',
+    '--resources', 'name,temperature,led')
+  await nodes.line(/ready: 20 nodes \(sim-0 \.\.\.\) for the broker at 127\.0\.0\.1:18830/)
+  await nodes.line(/all 20 nodes joined/)
+  for (let i = 0; i < 20; ++i) await heard('node/check', `{"id":"sim-${i}"}`)
+  await client.publishAsync('gateway/sim-7/discover', 'resources', { qos: 1 })
+  await heard('node/sim-7/resources', '["name","temperature","led"]')
+  await client.publishAsync('gateway/sim-7/discover', 'values', { qos: 1 })
+  await heard('node/sim-7/name', '{"value":"Simulated node 7"}')
+  await client.publishAsync('gateway/sim-7/led/set', '1', { qos: 1 })
+  await heard('node/sim-7/led', '{"value":"1"}')
+  await broker.end()
+  said.length = 0
+  broker = start()
+  await broker.line(/mosquitto version .* running/)
+  for (let i = 0; i < 20; ++i) await heard(`node/sim-${i}/temperature`)
+  await client.publishAsync('gateway/sim-7/led/set', '0', { qos: 1 })
+  await heard('node/sim-7/led', '{"value":"0"}')
+  const { stderr } = await nodes.end('SIGINT')
+  assert.match(stderr, /joined 20, alives \d+, posts \d+ \(acknowledged \d+, refused 0,/)
+  assert.match(stderr, /writes 2,/)
+  await client.endAsync()
+  await broker.end()
+})
+
 test('nodes that nobody answers end with status 4, and options of another protocol are refused', async () => {
+  const alone = await run(['simulate', 'mqtt', '--broker-url', 'mqtt://127.0.0.1:9', '--for', '300ms'])
+  assert.equal(alone.code, 4, alone.stderr)
+  assert.match(alone.stderr, /no node was answered by the broker at 127\.0\.0\.1:9/)
   for (const protocol of ['mqttsn', 'ws']) {
     const { code, stderr } = await run(['simulate', protocol, '--gateway', '127.0.0.1:9', '--for', '300ms'])
     assert.equal(code, 4, stderr)
@@ -132,8 +177,13 @@ test('nodes that nobody answers end with status 4, and options of another protoc
     [['ws', '--sleep', '5s'], /--sleep is for mqttsn, not for ws/],
     [['coap', '--sleep', '5s'], /--sleep is for mqttsn, not for coap/],
     [['mqttsn', '--sleep', '20h'], /--sleep: 1s to 18h/],
-    [['zigbee'], /"zigbee" cannot be simulated; what can is: coap, mqttsn, ws/],
+    [['zigbee'], /"zigbee" cannot be simulated; what can is: coap, mqtt, mqttsn, ws/],
     [['ws', '--resources', 'a/b'], /"a\/b"/],
+    [['mqtt', '--resources', 'a/b'], /"a\/b"/],
+    [['mqtt', '--gateway', '127.0.0.1'], /--broker-url instead of --gateway/],
+    [['mqtt', '--broker-url', 'http://h'], /--broker-url: .*http/],
+    [['mqtt', '--broker-url', 'coap://h'], /"coap:\/\/h" is not mqtt:\/\/HOST/],
+    [['ws', '--broker-url', 'mqtt://h'], /--broker-url is for mqtt, not for ws/],
   ]) {
     const { code, stderr } = await run(['simulate', ...args, '--for', '1s'])
     assert.equal(code, 2, `${args.join(' ')}: ${stderr}`)

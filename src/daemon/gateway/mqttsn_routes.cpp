@@ -25,12 +25,12 @@ bool RetainedStore::set(const mqttsn::Message& message) {
 
 std::vector<mqttsn::Message> RetainedStore::matching(const std::string& filter) const {
   std::vector<mqttsn::Message> out;
-  if (!mqttsn::has_wildcard(filter)) {
+  if (!has_wildcard(filter)) {
     if (const auto at = messages_.find(filter); at != messages_.end()) out.push_back(at->second);
     return out;
   }
   char subscriber = 0;
-  mqttsn::SubscriptionTree<char> tree;
+  SubscriptionTree<char> tree;
   tree.add(filter, &subscriber, 0);
   for (const auto& [topic, message] : messages_)
     tree.match(topic, [&](char&, int) {

@@ -58,9 +58,9 @@ class Simulation {
   [[nodiscard]] virtual Counters counters() const = 0;
 };
 
-/// Nodes that speak in messages, MQTT-SN or WebSocket.
+/// Nodes that speak in messages: MQTT, MQTT-SN or WebSocket.
 struct MessageOptions {
-  SocketAddress gateway;
+  SocketAddress gateway;  ///< MQTT: the broker
   std::size_t nodes = 1;
   std::size_t first = 0;
   Duration interval = std::chrono::seconds(5);    ///< between two values of a node; 0 tells none
@@ -73,6 +73,8 @@ struct MessageOptions {
 /// MQTT-SN nodes as RIOT's emcute makes them, each with a socket of its own: CONNECT once, SUBSCRIBE to what
 /// the gateway says, REGISTER before each PUBLISH at QoS 1. Sleeping ones say so and fetch what waits.
 std::unique_ptr<Simulation> make_mqttsn_nodes(EventLoop& loop, MessageOptions options);
+/// MQTT nodes at a broker, each with a connection of its own; QoS 1.
+std::unique_ptr<Simulation> make_mqtt_nodes(EventLoop& loop, MessageOptions options);
 /// WebSocket nodes at the gateway's `/node?uid=UID`, which come back when the connection is lost.
 std::unique_ptr<Simulation> make_ws_nodes(EventLoop& loop, MessageOptions options);
 

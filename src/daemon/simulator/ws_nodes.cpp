@@ -1,10 +1,7 @@
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <utility>
 
+#include "core/base/backoff.h"
 #include "core/base/log.h"
-#include "core/base/random.h"
 #include "core/loop/event_loop.h"
 #include "core/ws/ws_client.h"
 #include "daemon/simulator/descriptor_limit.h"
@@ -56,7 +53,7 @@ class WsNodes final : public Simulation {
     std::unique_ptr<Timer> post, again;
     bool joining = false;
     bool joined = false;  ///< once: the gateway asked for its values
-    Duration backoff{};
+    Backoff backoff{kFirstBackoff, kLongestBackoff};
     std::unique_ptr<ws::WsClient> socket;
   };
 
@@ -94,7 +91,7 @@ class WsNodes final : public Simulation {
 
   /// The gateway took it in.
   void asked(Member& member) {
-    member.backoff = {};
+    member.backoff.reset();
     end_joining(member);
     if (!std::exchange(member.joined, true)) ++counters_.joined;
     if (options_.interval > Duration::zero() && !member.post->armed())
@@ -112,8 +109,7 @@ class WsNodes final : public Simulation {
     if (complaints_.allow()) log::info("{}: {}", member.node.uid(), why.message);
     member.post->stop();
     end_joining(member);
-    member.backoff = std::clamp(member.backoff * 2, kFirstBackoff, kLongestBackoff);
-    member.again->start(jittered(member.backoff));
+    member.again->start(member.backoff.next());
   }
 
   void post(std::uint32_t index) {
