@@ -115,12 +115,16 @@ class DiscoverCommand final : public Command {
         "asked goes to stderr. Multicast listens until --timeout, and exit 4 says that nobody answered.\n\n"
         "coap://HOST lists the resources of one host (its /.well-known/core) with their attributes; with "
         "--rd "
-        "the host is asked as a resource directory (RFC 9176). aiot://HOST lists what a broker knows.",
+        "the host is asked as a resource directory (RFC 9176). aiot://HOST lists what a broker knows. "
+        "mqttsn:// searches for MQTT-SN gateways (SEARCHGW to 225.1.1.1, ff02::1 and broadcast on every "
+        "link, and "
+        "to loopback) until --timeout; mqttsn://HOST asks one.",
         {{"aiot discover", "what is near?"},
          {"aiot discover --timeout 2s --interface lowpan0", "on one link, quickly"},
          {"aiot --json discover coap://192.0.2.7", "one host's resources"},
          {"aiot discover --rd coap://rd.example", "everything a directory lists"},
-         {"aiot discover aiot://127.0.0.1", "everything a broker knows"}},
+         {"aiot discover aiot://127.0.0.1", "everything a broker knows"},
+         {"aiot discover mqttsn://", "MQTT-SN gateways near"}},
         {"aiot-nodes(1)", "aiot-get(1)", "aiot-uri(7)"}};
   }
 

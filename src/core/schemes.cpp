@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/coap/coap_client.h"
+#include "core/mqttsn/mqttsn_client.h"
 #include "core/relay/relay_client.h"
 
 namespace aiot {
@@ -21,6 +22,10 @@ std::unique_ptr<Client> make_relay(EventLoop& loop, const ClientOptions& options
   return relay::make_relay_client(loop, options.token, options.prefix);
 }
 
+std::unique_ptr<Client> make_mqttsn(EventLoop& loop, const ClientOptions& /*options*/) {
+  return mqttsn::make_mqttsn_client(loop);
+}
+
 struct Row {
   std::string_view scheme;
   Make make;                 ///< null: known, but no client yet
@@ -31,9 +36,9 @@ struct Row {
 constexpr std::string_view kNotMqtt = " post FETCH PATCH iPATCH ";
 constexpr std::string_view kNotRelay = " publish FETCH PATCH iPATCH ";
 constexpr Row kRows[] = {
-    {"coap", make_coap, {}},       {"coap+tcp", make_coap, {}},     {"coaps", nullptr, {}},
-    {"coaps+tcp", nullptr, {}},    {"mqtt", nullptr, kNotMqtt},     {"mqtts", nullptr, kNotMqtt},
-    {"mqttsn", nullptr, kNotMqtt}, {"aiot", make_relay, kNotRelay}, {"aiots", make_relay, kNotRelay},
+    {"coap", make_coap, {}},           {"coap+tcp", make_coap, {}},     {"coaps", nullptr, {}},
+    {"coaps+tcp", nullptr, {}},        {"mqtt", nullptr, kNotMqtt},     {"mqtts", nullptr, kNotMqtt},
+    {"mqttsn", make_mqttsn, kNotMqtt}, {"aiot", make_relay, kNotRelay}, {"aiots", make_relay, kNotRelay},
 };
 
 }  // namespace
@@ -48,8 +53,8 @@ Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& 
     return row.make(loop, options);
   }
   return make_error(Errc::usage,
-                    fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, aiot and "
-                                "aiots are",
+                    fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, mqttsn, "
+                                "aiot and aiots are",
                                 scheme));
 }
 

@@ -35,7 +35,7 @@ test('nodes that no gateway answers end with status 4 and a sentence', async () 
 
 test('what cannot be simulated is refused by name', async () => {
   for (const [args, status, message] of [
-    [['mqtt'], 2, /mqtt/],
+    [['lwm2m'], 2, /lwm2m/],
     [['coap', '--resources', 'a/b'], 2, /"a\/b"/],
     [['coap', '--resources', ''], 2, /resource name/],
     [['coap', '--gateway', '127.0.0.1:http'], 2, /"127\.0\.0\.1:http" is not HOST:PORT/],

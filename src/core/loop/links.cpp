@@ -38,6 +38,7 @@ Result<std::vector<NetworkLink>> network_links(const std::string& interface) {
     if (family != AF_INET && family != AF_INET6) return;
     NetworkLink link;
     link.index = ::if_nametoindex(entry.ifa_name);
+    link.loopback = (entry.ifa_flags & IFF_LOOPBACK) != 0;
     link.multicast = (entry.ifa_flags & IFF_MULTICAST) != 0;
     link.address =
         SocketAddress::from(entry.ifa_addr, family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));

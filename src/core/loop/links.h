@@ -12,6 +12,7 @@ namespace aiot {
 /// addresses and once for IPv6.
 struct NetworkLink {
   unsigned index = 0;
+  bool loopback = false;
   bool multicast = false;  ///< Linux's loopback cannot, unless told to
   SocketAddress address;   ///< one of the interface's own, port 0
 };

@@ -48,16 +48,41 @@ struct Counters {
   std::uint64_t send_failures = 0;  ///< the kernel refused a datagram
 };
 
-/// Virtual pyaiot CoAP nodes: alive at start and every 30 s, a post of one changing resource each
-/// interval, `.well-known/core`, resources that can be read, a led that can be written.
-class CoapNodes {
+/// Virtual nodes of one kind.
+class Simulation {
  public:
-  virtual ~CoapNodes() = default;
-  static std::unique_ptr<CoapNodes> make(EventLoop& loop, CoapOptions options);
-  /// Opens the sockets, raising the descriptor limit as needed. Errc::usage for a bad resource or base
-  /// address, Errc::internal names the limit that is too low, Errc::unreachable an address in use.
+  virtual ~Simulation() = default;
+  /// Opens what they need, raising the descriptor limit. Errc::usage for a bad resource or address,
+  /// Errc::internal names the limit that is too low, Errc::unreachable an address in use.
   virtual Result<void> start() = 0;
   [[nodiscard]] virtual Counters counters() const = 0;
+};
+
+/// Nodes that speak in messages: MQTT, MQTT-SN or WebSocket.
+struct MessageOptions {
+  SocketAddress gateway;  ///< MQTT: the broker
+  std::size_t nodes = 1;
+  std::size_t first = 0;
+  Duration interval = std::chrono::seconds(5);    ///< between two values of a node; 0 tells none
+  Duration heartbeat = std::chrono::seconds(30);  ///< between two node/check of a node
+  std::vector<std::string> resources = {"name", "temperature", "pressure", "led"};
+  /// MQTT-SN: between two values a node sleeps for this long; 0: always awake.
+  Duration sleep{};
+};
+
+/// MQTT-SN nodes as RIOT's emcute makes them, each with a socket of its own: CONNECT once, SUBSCRIBE to what
+/// the gateway says, REGISTER before each PUBLISH at QoS 1. Sleeping ones say so and fetch what waits.
+std::unique_ptr<Simulation> make_mqttsn_nodes(EventLoop& loop, MessageOptions options);
+/// MQTT nodes at a broker, each with a connection of its own; QoS 1.
+std::unique_ptr<Simulation> make_mqtt_nodes(EventLoop& loop, MessageOptions options);
+/// WebSocket nodes at the gateway's `/node?uid=UID`, which come back when the connection is lost.
+std::unique_ptr<Simulation> make_ws_nodes(EventLoop& loop, MessageOptions options);
+
+/// Virtual pyaiot CoAP nodes: alive at start and every 30 s, a post of one changing resource each
+/// interval, `.well-known/core`, resources that can be read, a led that can be written.
+class CoapNodes : public Simulation {
+ public:
+  static std::unique_ptr<CoapNodes> make(EventLoop& loop, CoapOptions options);
 };
 
 }  // namespace simulator

@@ -73,50 +73,13 @@ std::optional<std::uint16_t> token_of(const Message& message) {
 
 }  // namespace
 
-Result<Blueprint> Blueprint::make(const std::vector<std::string>& names, bool confirmable) {
-  auto resources = make_resources(names);
-  if (!resources) return std::move(resources).error();
-  Blueprint blueprint;
-  blueprint.resources = *std::move(resources);
-  blueprint.links = link_format_of(blueprint.resources);
-  blueprint.confirmable = confirmable;
-  for (std::size_t i = 0; i < blueprint.resources.size(); ++i) {
-    if (blueprint.resources[i].changes()) blueprint.posted.push_back(i);
-  }
-  // A node of constants alone tells those, as pyaiot's do at their start.
-  if (blueprint.posted.empty()) {
-    for (std::size_t i = 0; i < blueprint.resources.size(); ++i) blueprint.posted.push_back(i);
-  }
-  return blueprint;
-}
-
 VirtualNode::VirtualNode(const Blueprint& blueprint, std::size_t number)
     : blueprint_(blueprint),
-      number_(number),
-      wander_(number),
-      turn_(number),
+      values_(blueprint, number),
       // Random, so that a second run at the same address is not taken for duplicates of the first
       // (RFC 7252 section 4.4).
       next_id_(static_cast<std::uint16_t>(random_u64())),
-      next_token_(static_cast<std::uint16_t>(random_u64())) {
-  levels_.reserve(blueprint.resources.size());
-  values_.resize(blueprint.resources.size());
-  for (std::size_t i = 0; i < blueprint.resources.size(); ++i) {
-    const auto& resource = blueprint.resources[i];
-    levels_.push_back(resource.kind == ResourceKind::quantity ? first_level(resource, wander_) : 0);
-    values_[i] = format_value(resource, levels_[i], wander_);
-    if (resource.name == "name") values_[i] += fmt::format(" {}", number);
-  }
-}
-
-std::string VirtualNode::uid() const { return fmt::format("sim-{}", number_); }
-
-void VirtualNode::sample(std::size_t index) {
-  const auto& resource = blueprint_.resources[index];
-  if (!resource.changes()) return;
-  levels_[index] = next_level(resource, levels_[index], wander_);
-  values_[index] = format_value(resource, levels_[index], wander_);
-}
+      next_token_(static_cast<std::uint16_t>(random_u64())) {}
 
 std::string VirtualNode::make_request(std::string_view path, std::string payload, bool confirmable,
                                       std::uint16_t& token) {
@@ -139,12 +102,11 @@ std::string VirtualNode::make_alive(bool reset) {
 }
 
 std::string VirtualNode::make_post() {
-  if (blueprint_.posted.empty()) return {};
-  const auto index = blueprint_.posted[turn_++ % blueprint_.posted.size()];
-  sample(index);
+  const auto index = values_.next();
+  if (!index) return {};
   std::uint16_t token = 0;
   post_id_ = next_id_;
-  auto datagram = make_request("server", blueprint_.resources[index].name + ":" + values_[index],
+  auto datagram = make_request("server", blueprint_.resources[*index].name + ":" + values_.at(*index),
                                blueprint_.confirmable, token);
   post_token_ = token;
   if (blueprint_.confirmable) post_ = datagram;
@@ -231,10 +193,8 @@ Heard VirtualNode::serve(const Message& request, Message& response) {
   const auto accept = request.uint_option(coap::option::kAccept);
   const bool reads = request.code == coap::code(0, 1);
   const bool is_core = path.size() == 2 && path[0] == ".well-known" && path[1] == "core";
-  const auto found =
-      std::find_if(blueprint_.resources.begin(), blueprint_.resources.end(),
-                   [&](const Resource& resource) { return path.size() == 1 && resource.name == path[0]; });
-  if (!is_core && found == blueprint_.resources.end()) {
+  const auto found = path.size() == 1 ? values_.find(path[0]) : std::nullopt;
+  if (!is_core && !found) {
     response.code = coap::code(4, 4);
     return Heard::request;
   }
@@ -249,13 +209,11 @@ Heard VirtualNode::serve(const Message& request, Message& response) {
     if (is_core) {
       set_body(request, response, blueprint_.links);
     } else {
-      const auto index = static_cast<std::size_t>(found - blueprint_.resources.begin());
-      sample(index);
-      set_body(request, response, values_[index]);
+      set_body(request, response, values_.sample(*found));
     }
     return Heard::request;
   }
-  if (request.code != coap::code(0, 3) || is_core || !found->writable()) {
+  if (request.code != coap::code(0, 3) || is_core || !blueprint_.resources[*found].writable()) {
     response.code = coap::code(4, 5);
     return Heard::request;
   }
@@ -263,21 +221,16 @@ Heard VirtualNode::serve(const Message& request, Message& response) {
     response.code = coap::code(4, 13);
     return Heard::request;
   }
-  if (request.payload != "0" && request.payload != "1") {
+  if (!values_.write(*found, request.payload)) {
     response.code = coap::code(4, 0);
     return Heard::request;
   }
-  const auto index = static_cast<std::size_t>(found - blueprint_.resources.begin());
-  levels_[index] = request.payload == "1" ? 1 : 0;
-  values_[index] = request.payload;
   response.code = coap::code(2, 4);
   return Heard::write;
 }
 
 std::string_view VirtualNode::value(std::string_view resource) const {
-  for (std::size_t i = 0; i < blueprint_.resources.size(); ++i) {
-    if (blueprint_.resources[i].name == resource) return values_[i];
-  }
+  if (const auto index = values_.find(resource)) return values_.at(*index);
   return {};
 }
 

@@ -10,19 +10,9 @@
 
 #include "core/base/address.h"
 #include "core/coap/message.h"
-#include "daemon/simulator/resources.h"
+#include "daemon/simulator/node_values.h"
 
 namespace aiot::simulator {
-
-/// What all nodes of a simulation share.
-struct Blueprint {
-  std::vector<Resource> resources;
-  std::vector<std::size_t> posted;  ///< indices of those that are posted, in turn
-  std::string links;                ///< the answer to GET /.well-known/core
-  bool confirmable = false;
-
-  [[nodiscard]] static Result<Blueprint> make(const std::vector<std::string>& names, bool confirmable);
-};
 
 /// What a datagram meant to a node.
 enum class Heard : std::uint8_t {
@@ -44,7 +34,7 @@ class VirtualNode {
  public:
   VirtualNode(const Blueprint& blueprint, std::size_t number);
 
-  [[nodiscard]] std::string uid() const;
+  [[nodiscard]] std::string uid() const { return values_.uid(); }
 
   /// A new `POST /alive` with "alive:UID" or, with `reset`, "reset:UID".
   [[nodiscard]] std::string make_alive(bool reset);
@@ -74,14 +64,9 @@ class VirtualNode {
                            std::uint16_t& token);
   Heard take_answer(const coap::Message& message, std::string& reply);
   Heard serve(const coap::Message& request, coap::Message& response);
-  void sample(std::size_t index);
 
   const Blueprint& blueprint_;
-  std::size_t number_;
-  Wander wander_;
-  std::vector<double> levels_;
-  std::vector<std::string> values_;
-  std::size_t turn_ = 0;
+  NodeValues values_;
   std::uint16_t next_id_;
   std::uint16_t next_token_;
   std::optional<std::uint16_t> alive_token_;
