@@ -14,6 +14,7 @@
 
 #include "cli/command.h"
 #include "cli/context.h"
+#include "cli/demo_mosquitto.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "core/base/text.h"
@@ -88,9 +89,11 @@ class DemoCommand final : public Command {
   [[nodiscard]] CommandHelp help() const override {
     return {
         "",
-        "Runs the whole system in one process, as a first look: a broker with its dashboard, a gateway and "
-        "a\n"
-        "few virtual CoAP nodes that post to it. Prints the dashboard's address and commands to try.\n"
+        "Runs the whole system in one process, as a first look: a broker with its dashboard, a gateway, a "
+        "few "
+        "virtual CoAP nodes and one each of WebSocket, MQTT-SN and, where there is a mosquitto for it to "
+        "run, "
+        "MQTT. Prints the dashboard's address and commands to try.\n"
         "\n"
         "All listens on loopback, on free ports unless --listen says otherwise; its state is in a temporary\n"
         "folder that is removed at the end. Ctrl-C stops it, with status 0.",
@@ -102,7 +105,7 @@ class DemoCommand final : public Command {
   void configure(CLI::App& app) override {
     add_address(app, "--listen", listen_, "where on loopback the broker listens (default a free port)", 8000,
                 false);
-    add_number(app, "--nodes", nodes_wanted_, "how many virtual nodes (default 4)", 1, 10000);
+    add_number(app, "--nodes", nodes_wanted_, "how many virtual CoAP nodes (default 4)", 1, 10000);
     add_duration(app, "--interval", interval_, "time between two posts of a node (default 2s)");
     add_duration(app, "--for", for_, "stop after this time");
   }
@@ -154,13 +157,41 @@ class DemoCommand final : public Command {
     gateway.broker_url = broker_url();
     gateway.key_file = key_file;
     gateway.state_dir = folder + "/gateway";
-    gateway.coap = *SocketAddress::parse("127.0.0.1:0");
+    gateway.coap = gateway.ws = gateway.mqttsn = *SocketAddress::parse("127.0.0.1:0");
+    if (auto started = mosquitto_.start(folder); started) {
+      gateway.mqtt.emplace();
+      gateway.mqtt->host = mosquitto_.address().host();
+      gateway.mqtt->port = mosquitto_.address().port();
+    } else if (started.error().code != Errc::unreachable) {
+      return started;
+    }
     gateway_ = gateway::Gateway::make(loop, gateway);
     if (auto started = gateway_->start(); !started) return started;
     for (const auto& [name, address] : gateway_->listeners()) {
       if (name == "coap") coap_ = address;
+      if (name == "ws") ws_ = address;
+      if (name == "mqttsn") mqttsn_ = address;
     }
-    return start_nodes(loop);
+    if (auto started = start_nodes(loop); !started) return started;
+    return start_others(loop);
+  }
+
+  /// One node of each other protocol.
+  Result<void> start_others(EventLoop& loop) {
+    simulator::MessageOptions options;
+    options.first = nodes_wanted_;
+    options.interval = interval_;
+    options.resources = {"name", "temperature", "led"};
+    const auto add = [&](auto make, const SocketAddress& at) {
+      options.gateway = at;
+      others_.push_back(make(loop, options));
+      ++options.first;
+      return others_.back()->start();
+    };
+    if (auto started = add(simulator::make_ws_nodes, ws_); !started) return started;
+    if (auto started = add(simulator::make_mqttsn_nodes, mqttsn_); !started) return started;
+    if (mosquitto_.address().empty()) return {};
+    return add(simulator::make_mqtt_nodes, mosquitto_.address());
   }
 
   /// Another demo may have the first addresses: each tries its own thousand.
@@ -193,13 +224,17 @@ class DemoCommand final : public Command {
     const auto url = broker_url();
     const auto page = "http://" + authority() + "/";
     if (context.json()) {
-      fmt::print("{{\"event\":\"ready\",\"dashboard\":{},\"broker\":{},\"gateway\":{},\"node\":{}}}\n",
-                 text::json_string(page), text::json_string(url), text::json_string("coap://" + coap_.text()),
-                 text::json_string("coap://" + first_node_));
+      fmt::print(
+          "{{\"event\":\"ready\",\"dashboard\":{},\"broker\":{},\"gateway\":{},\"node\":{},\"mqttsn\":{},"
+          "\"mqtt\":{}}}\n",
+          text::json_string(page), text::json_string(url), text::json_string("coap://" + coap_.text()),
+          text::json_string("coap://" + first_node_), text::json_string("mqttsn://" + mqttsn_.text()),
+          mosquitto_.address().empty() ? "null" : text::json_string("mqtt://" + mosquitto_.address().text()));
     } else {
       const auto aiot = own_command();
       fmt::print(
-          "A broker, a gateway and {0} simulated node{1} are running.\n"
+          "A broker, a gateway and {0} simulated CoAP node{1} are running, and one node each of WebSocket, "
+          "MQTT-SN{6}.\n"
           "\n"
           "  Dashboard   {2}\n"
           "\n"
@@ -210,10 +245,12 @@ class DemoCommand final : public Command {
           "  {3} --broker {4} put sim-0/led 1\n"
           "  {3} --broker {4} observe '*/temperature'\n"
           "  {3} discover coap://{5}\n"
-          "  {3} --json get coap://{5}/temperature\n"
-          "\n"
-          "Ctrl-C stops it.\n",
-          nodes_wanted_, nodes_wanted_ == 1 ? "" : "s", page, aiot, url, first_node_);
+          "  {3} --json get coap://{5}/temperature\n",
+          nodes_wanted_, nodes_wanted_ == 1 ? "" : "s", page, aiot, url, first_node_,
+          mosquitto_.address().empty() ? " (for MQTT, install mosquitto)" : " and MQTT");
+      if (!mosquitto_.address().empty())
+        fmt::print("\n  {} observe 'mqtt://{}/node/#'\n", aiot, mosquitto_.address().text());
+      fmt::print("  {} publish mqttsn://{}/greeting hello\n\nCtrl-C stops it.\n", aiot, mqttsn_.text());
     }
     std::fflush(stdout);
   }
@@ -221,6 +258,7 @@ class DemoCommand final : public Command {
   /// The nodes fall silent, the gateway says good-bye, then the broker goes.
   void stop(Duration deadline, Completion<> done) {
     nodes_.reset();
+    others_.clear();
     gateway_->stop(deadline / 2,
                    [this, deadline, done = std::move(done)](const Result<>& /*stopped*/) mutable {
                      broker_->stop(deadline / 2, std::move(done));
@@ -229,8 +267,10 @@ class DemoCommand final : public Command {
 
   void tear_down() {
     nodes_.reset();
+    others_.clear();
     gateway_.reset();
     broker_.reset();
+    mosquitto_.stop();
   }
 
   std::optional<SocketAddress> listen_;
@@ -240,7 +280,9 @@ class DemoCommand final : public Command {
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<simulator::CoapNodes> nodes_;
-  SocketAddress coap_;
+  std::vector<std::unique_ptr<simulator::Simulation>> others_;
+  DemoMosquitto mosquitto_;
+  SocketAddress coap_, ws_, mqttsn_;
   std::string first_node_;
 };
 

@@ -17,7 +17,6 @@ constexpr Duration kLongestBackoff = std::chrono::seconds(30);
 constexpr Duration kSettled = std::chrono::seconds(10);
 constexpr std::int64_t kMaxSeconds = 0xFFFF;
 /// The header of the longest form of PUBLISH (section 5.2 and 5.4.12).
-constexpr std::size_t kMaxPayload = kMaxPacket - 9;
 
 std::uint16_t seconds_of(Duration duration) {
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(duration).count();
