@@ -93,6 +93,14 @@ _aiot() {
     serve-gateway:--mqttsn-topic) return ;;
     serve-gateway:--mqttsn-retry) return ;;
     serve-gateway:--mqttsn-retries) return ;;
+    serve-gateway:--mqtt) return ;;
+    serve-gateway:--mqtt-map) return ;;
+    serve-gateway:--mqtt-discovery) return ;;
+    serve-gateway:--mqtt-user) return ;;
+    serve-gateway:--mqtt-password-file) _aiot_files; return ;;
+    serve-gateway:--mqtt-ca) _aiot_files; return ;;
+    serve-gateway:--mqtt-cert) _aiot_files; return ;;
+    serve-gateway:--mqtt-key) _aiot_files; return ;;
     serve-gateway:--name) return ;;
     serve-gateway:--site) return ;;
     serve-gateway:--max-time) return ;;
@@ -117,8 +125,6 @@ _aiot() {
     simulate:--interval) return ;;
     simulate:--resources) return ;;
     simulate:--for) return ;;
-    simulate:--broker-url) return ;;
-    simulate:--sleep) return ;;
     simulate:--base) return ;;
     demo:--listen) return ;;
     demo:--nodes) return ;;
@@ -137,9 +143,9 @@ _aiot() {
     observe) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help -n --count --for --poll --exec --accept --parse --stale --live --max-age --non --interface --raw --out --from' words='' ;;
     publish) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --lines --qos --retain --content-format --accept --if-match --id --expires --non --interface --raw --out' words='' ;;
     nodes) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --state --protocol --gateway --label -q --query --limit' words='' ;;
-    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --name --site --max-time --max-time-for --node --allow --key-file --state-dir --log-format --standalone --listen --allow-origin --retention' words='' ;;
+    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --allow --key-file --state-dir --log-format --standalone --listen --allow-origin --retention' words='' ;;
     serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --retention --key-file --state-dir --log-format' words='' ;;
-    simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --broker-url --sleep --base --confirmable --boot-reset' words='' ;;
+    simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --base --confirmable --boot-reset' words='' ;;
     demo) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
     keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show' ;;
     config) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='show check' ;;

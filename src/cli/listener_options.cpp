@@ -4,9 +4,13 @@
 
 #include <charconv>
 
+#include "cli/files.h"
 #include "core/base/text.h"
+#include "core/base/uri.h"
+#include "core/codec/topic.h"
 #include "core/mqttsn/topic.h"
 #include "daemon/gateway/gateway.h"
+#include "daemon/gateway/topic_map.h"
 
 namespace aiot::cli {
 
@@ -45,13 +49,67 @@ void ListenerOptions::add(CLI::App& app) {
                "Tretry: what an MQTT-SN client does not acknowledge is sent again after this (default 10s)");
   add_text(app, "--mqttsn-retries", mqttsn_retries_,
            "Nretry: how often, until the client counts as lost (default 4)", "N|unlimited");
+  add_text(app, "--mqtt", mqtt_,
+           "MQTT broker with nodes, to which MQTT-SN clients are passed on too (default off)",
+           "mqtt[s]://HOST[:PORT]|off");
+  add_texts(app, "--mqtt-map", mqtt_maps_,
+            "topics of devices that know nothing of pyaiot, as 'sensors/{node}/{resource}'", "PATTERN");
+  add_text(app, "--mqtt-discovery", mqtt_discovery_,
+           "prefix of Home Assistant's discovery messages (default homeassistant)", "PREFIX|off");
+  add_text(app, "--mqtt-user", mqtt_user_, "user name at the MQTT broker", "NAME");
+  add_text(app, "--mqtt-password-file", mqtt_password_file_, "file with its password", "FILE");
+  add_text(app, "--mqtt-ca", mqtt_ca_, "mqtts: authorities that the broker's certificate is checked against",
+           "FILE");
+  add_text(app, "--mqtt-cert", mqtt_cert_, "mqtts: the gateway's own certificate", "FILE");
+  add_text(app, "--mqtt-key", mqtt_key_, "mqtts: its key", "FILE");
 }
 
 Result<void> ListenerOptions::fill(gateway::Options& out) const {
   out.coap = listener(coap_option_, coap_, kCoapPort);
   out.ws = listener(ws_option_, ws_, kWsPort);
   out.mqttsn = listener(mqttsn_option_, mqttsn_, kMqttSnPort);
-  return fill_mqttsn(out);
+  if (auto good = fill_mqttsn(out); !good) return good;
+  return fill_mqtt(out);
+}
+
+Result<void> ListenerOptions::fill_mqtt(gateway::Options& out) const {
+  if (mqtt_.empty() || mqtt_ == "off") {
+    const bool any = !mqtt_maps_.empty() || !mqtt_user_.empty() || !mqtt_ca_.empty() || !mqtt_cert_.empty();
+    if (any) return make_error(Errc::usage, "the --mqtt-... options need --mqtt URL");
+    return {};
+  }
+  auto uri = parse_uri(mqtt_);
+  if (!uri) return make_error(Errc::usage, fmt::format("--mqtt: {}", uri.error().message));
+  const bool tls = uri->scheme == "mqtts";
+  if ((!tls && uri->scheme != "mqtt") || uri->host.empty() || !uri->tail.empty())
+    return make_error(Errc::usage,
+                      fmt::format("--mqtt '{}': it is not mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
+                                  text::escape_controls(mqtt_)));
+  if (!tls && (!mqtt_ca_.empty() || !mqtt_cert_.empty() || !mqtt_key_.empty()))
+    return make_error(Errc::usage, "--mqtt-ca, --mqtt-cert and --mqtt-key are for mqtts://");
+  gateway::MqttBroker broker;
+  broker.host = uri->host;
+  broker.port = uri->port;
+  broker.tls = tls;
+  broker.ca_file = mqtt_ca_;
+  broker.cert_file = mqtt_cert_;
+  broker.key_file = mqtt_key_;
+  broker.user = mqtt_user_;
+  if (!mqtt_password_file_.empty()) {
+    auto password = read_secret(mqtt_password_file_);
+    if (!password) return password.error();
+    broker.password = std::move(*password);
+  }
+  for (const std::string& pattern : mqtt_maps_) {
+    if (auto map = gateway::TopicMap::parse(pattern); !map)
+      return make_error(Errc::usage, fmt::format("--mqtt-map {}", map.error().message));
+    broker.maps.push_back(pattern);
+  }
+  if (!mqtt_discovery_.empty()) broker.discovery_prefix = mqtt_discovery_ == "off" ? "" : mqtt_discovery_;
+  if (!broker.discovery_prefix.empty() && !is_topic_name(broker.discovery_prefix))
+    return make_error(Errc::usage, "--mqtt-discovery takes a topic without wildcards, or off");
+  out.mqtt = std::move(broker);
+  return {};
 }
 
 Result<void> ListenerOptions::fill_mqttsn(gateway::Options& out) const {

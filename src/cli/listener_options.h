@@ -25,6 +25,7 @@ class ListenerOptions {
 
  private:
   Result<void> fill_mqttsn(gateway::Options& out) const;
+  Result<void> fill_mqtt(gateway::Options& out) const;
   /// Once a listener is named, only the named are opened; without any, each at its usual port.
   [[nodiscard]] std::optional<SocketAddress> listener(const OptionHandle& option,
                                                       const std::optional<SocketAddress>& given,
@@ -36,7 +37,8 @@ class ListenerOptions {
   std::optional<Duration> mqttsn_retry_;
   std::string mqttsn_retries_;
   std::vector<std::string> mqttsn_topics_;
-  std::string mqtt_;
+  std::string mqtt_, mqtt_discovery_, mqtt_user_, mqtt_password_file_, mqtt_ca_, mqtt_cert_, mqtt_key_;
+  std::vector<std::string> mqtt_maps_;
 };
 
 /// Errc::usage for a duration of nothing.

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { MqttSnPeers } from '../support/mqttsn_peer.mjs'
 import { daemon, run, scratch, until } from '../support/process.mjs'
 import { joinedClient } from '../support/web_client.mjs'
@@ -160,5 +161,19 @@ describe('MQTT-SN nodes, as a web client sees them', () => {
     await until('the log', () => /MQTT-SN client 'bad' at 127\.0\.0\.1:\d+, topic 'node\/check': .*no id/.test(gateway.stderr))
     assert.match(gateway.stderr, /MQTT-SN: 127\.0\.0\.1:\d+: /)
     assert.equal((await node.publish('node/n1/led', json({ value: 'still' }))).return_code, 0)
+  })
+})
+
+describe('an MQTT-SN link that loses three datagrams of ten each way', () => {
+  it('loses no message of QoS 1 or 2 and delivers those of QoS 2 once', async () => {
+    const gateway = await daemon(['serve-gateway', '--broker', 'off', '--mqttsn', '127.0.0.1:0', '--mqttsn-retry', '100ms',
+      '--mqttsn-retries', 'unlimited', '--state-dir', join(scratch(), 'gateway')])
+    const script = fileURLToPath(new URL('../support/mqttsn_lossy.py', import.meta.url))
+    const { stdout, stderr } = await run([script, '127.0.0.1', String(gateway.listeners.mqttsn.port), '0.3', '40'],
+      { command: '/usr/bin/python3' })
+    await gateway.end()
+    const { times1, ...result } = JSON.parse(stdout || `"${stderr}"`)
+    assert.deepEqual(result, { unsent: 0, lost1: 0, lost2: 0, twice2: 0 })
+    assert.ok(times1 >= 40)
   })
 })

@@ -11,6 +11,8 @@ import scapy.contrib.mqttsn as sn
 CLASSES = {name[len("MQTTSN"):]: cls for name, cls in vars(sn).items()
            if name.startswith("MQTTSN") and name != "MQTTSN" and hasattr(cls, "fields_desc")}
 
+EMPTY = {0x06: "WillTopicReq", 0x08: "WillMsgReq", 0x16: "PingReq", 0x17: "PingResp", 0x18: "Disconnect"}
+
 
 def encode(packet):
     if "raw" in packet:
@@ -33,7 +35,7 @@ def decode(data):
         fields[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     name = type(body).__name__.removeprefix("MQTTSN")
     if name == "NoPayload":  # scapy makes no layer of a packet without any field
-        name = {0x16: "PingReq", 0x17: "PingResp", 0x18: "Disconnect"}.get(data[1], name)
+        name = EMPTY.get(data[1], name)
     out = {"type": name, **fields}
     if via is not None:
         out["via"] = via

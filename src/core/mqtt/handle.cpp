@@ -237,9 +237,12 @@ Result<int> Handle::subscribe(const std::vector<std::string>& filters, const Sub
     if (options.retain_as_published) flags |= MQTT_SUB_OPT_RETAIN_AS_PUBLISHED;
     flags |= options.retained ? MQTT_SUB_OPT_SEND_RETAIN_ALWAYS : MQTT_SUB_OPT_SEND_RETAIN_NEVER;
   }
+  Properties properties;
+  if (v5_ && options.identifier != 0)
+    properties.add_variable(MQTT_PROP_SUBSCRIPTION_IDENTIFIER, options.identifier);
   int mid = 0;
   const int rc = mosquitto_subscribe_multiple(mosq_, &mid, static_cast<int>(pointers.size()), pointers.data(),
-                                              options.qos, flags, nullptr);
+                                              options.qos, flags, properties.get());
   if (rc != 0) return library_error("SUBSCRIBE", rc);
   return mid;
 }

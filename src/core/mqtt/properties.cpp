@@ -33,6 +33,10 @@ void Properties::add(int identifier, std::uint32_t value) {
   check(mosquitto_property_add_int32(&list_, identifier, value));
 }
 
+void Properties::add_variable(int identifier, std::uint32_t value) {
+  check(mosquitto_property_add_varint(&list_, identifier, value));
+}
+
 void Properties::add(int identifier, const std::string& text) {
   check(is_text(text) ? mosquitto_property_add_string(&list_, identifier, text.c_str())
                       : MOSQ_ERR_MALFORMED_UTF8);
@@ -88,6 +92,13 @@ void read_properties(const mqtt5__property* list, Message& message) {
   const std::unique_ptr<void, Free> owned(data);
   if (data != nullptr) message.correlation_data.assign(static_cast<const char*>(data), size);
   bool skip = false;
+  std::uint32_t subscription = 0;
+  for (const mqtt5__property* at = list;; skip = true) {
+    at = mosquitto_property_read_varint(at, MQTT_PROP_SUBSCRIPTION_IDENTIFIER, &subscription, skip);
+    if (at == nullptr) break;
+    message.subscriptions.push_back(subscription);
+  }
+  skip = false;
   for (const mqtt5__property* at = list;;) {
     char* name = nullptr;
     char* value = nullptr;

@@ -21,6 +21,7 @@ class Properties {
 
   void add(int identifier, std::uint16_t value);
   void add(int identifier, std::uint32_t value);
+  void add_variable(int identifier, std::uint32_t value);
   void add(int identifier, const std::string& text);
   /// Those of a PUBLISH.
   void add(const Message& message);

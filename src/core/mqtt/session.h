@@ -27,6 +27,8 @@ struct Message {
   std::string correlation_data;
   std::optional<std::chrono::seconds> expiry;
   std::vector<std::pair<std::string, std::string>> user_properties;
+  /// Of a received one: the identifiers of the subscriptions that it matched, as far as the server tells.
+  std::vector<std::uint32_t> subscriptions;
 };
 
 enum class Version : std::uint8_t {
@@ -67,6 +69,7 @@ struct SubscribeOptions {
   bool no_local = false;  ///< not our own messages (MQTT 5 only)
   bool retained = true;   ///< also what is retained now
   bool retain_as_published = false;
+  std::uint32_t identifier = 0;  ///< MQTT 5 section 3.8.2.1.2; 0: none
 };
 
 struct SessionCounters {

@@ -21,7 +21,8 @@ constexpr std::size_t kMaxFilters = 100;
 constexpr std::size_t kMaxFilterBytes = 32 * 1024;
 
 auto key(const SubscribeOptions& options) {
-  return std::tie(options.qos, options.no_local, options.retained, options.retain_as_published);
+  return std::tie(options.qos, options.no_local, options.retained, options.retain_as_published,
+                  options.identifier);
 }
 
 bool matches(const std::string& filter, const std::string& topic) {

@@ -237,11 +237,15 @@ void GatewayCore::release(Session& session, const Packet& packet) {
   send(session.peer, {.type = Type::pubcomp, .message_id = packet.message_id});
 }
 
+bool GatewayCore::fits(const Message& message) {
+  const bool is_topic = is_topic_name(message.topic);
+  if (is_topic && message.payload.size() <= kMaxPayload) return true;
+  drop(is_topic ? GatewayDrop::limit : GatewayDrop::bad_topic);
+  return false;
+}
+
 std::size_t GatewayCore::deliver(const Message& message, TimePoint now) {
-  if (!is_topic_name(message.topic)) {
-    drop(GatewayDrop::bad_topic);
-    return 0;
-  }
+  if (!fits(message)) return 0;
   // Of several filters that match, the best QoS counts, and the client gets the message once.
   std::unordered_map<Session*, int> wanted;
   subscriptions_.match(message.topic, [&](Session& session, int qos) {
@@ -258,7 +262,7 @@ std::size_t GatewayCore::deliver(const Message& message, TimePoint now) {
 }
 
 void GatewayCore::deliver_to(const std::string& client_id, Message message, TimePoint now) {
-  if (!is_topic_name(message.topic)) return drop(GatewayDrop::bad_topic);
+  if (!fits(message)) return;
   const auto found = sessions_.find(client_id);
   if (found != sessions_.end()) delivery_->add(*found->second, std::move(message), now);
 }

@@ -131,6 +131,8 @@ class GatewayCore {
   void drop_subscription(Session& session, const std::string& filter);
   /// Turns out the longest silent of the unconnected when all places are taken; false when there is none.
   bool make_room();
+  /// A datagram can carry it to a client; else it is counted.
+  [[nodiscard]] bool fits(const Message& message);
   [[nodiscard]] const std::string* predefined_name(std::uint16_t id) const;
   /// The topic that a PUBLISH names; empty when nobody knows it.
   [[nodiscard]] std::string topic_of(const Session* session, const Packet& packet) const;

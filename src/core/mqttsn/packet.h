@@ -84,6 +84,8 @@ struct Packet {
 
 /// The largest packet that is read or written: what fits a UDP datagram.
 inline constexpr std::size_t kMaxPacket = 65'507;
+/// Of a PUBLISH, with room for its head and a forwarder's.
+inline constexpr std::size_t kMaxPayload = 65'000;
 
 /// Errc::peer_failed names the packet and what is wrong with it: a length that is not the datagram's, an
 /// unknown type, a reserved topic kind, a protocol id other than 1, a missing field.

@@ -10,7 +10,9 @@
 #include "core/loop/event_loop.h"
 #include "daemon/gateway/coap_source.h"
 #include "daemon/gateway/keeper.h"
+#include "daemon/gateway/mqtt_source.h"
 #include "daemon/gateway/mqttsn_source.h"
+#include "daemon/gateway/mqttsn_upstream.h"
 #include "daemon/gateway/name_resolver.h"
 #include "daemon/gateway/node_client.h"
 #include "daemon/gateway/uplink.h"
@@ -20,6 +22,9 @@
 namespace aiot::gateway {
 
 namespace {
+
+/// What comes for MQTT-SN clients while the gateway is away.
+constexpr std::chrono::seconds kKeepAtBroker = std::chrono::hours(24);
 
 /// Discovery and writes take a socket a node under way: as many descriptors as the system grants.
 void raise_descriptor_limit() {
@@ -88,10 +93,16 @@ class NodeGateway final : public Gateway, private Effects {
       ws_ = std::make_unique<WebSocketSource>(loop_, policy_, *allow);
       if (auto bound = ws_->listen(*options_.ws); !bound) return bound;
     }
-    if (auto made = listen_mqttsn(*allow); !made) return made;
     if (!options_.state_dir.empty()) {
       keeper_ = std::make_unique<Keeper>(loop_, policy_, options_.state_dir);
       if (auto loaded = keeper_->load(); !loaded) return loaded;
+    }
+    if (auto made = listen_mqttsn(*allow); !made) return made;
+    if (options_.mqtt) {
+      auto options = mqtt_options();
+      if (!options) return options.error();
+      mqtt_ = std::make_unique<MqttSource>(loop_, policy_, sink_, std::move(*options));
+      if (auto started = mqtt_->start(); !started) return started;
     }
     names_.start();
     if (uplink_) uplink_->start();
@@ -128,17 +139,26 @@ class NodeGateway final : public Gateway, private Effects {
     if (coap_) coap_->close();  // what nodes say from here on could no longer be passed on
     if (mqttsn_) mqttsn_->close();
     waiting_ = 1;
+    const auto part = [this](const Result<>&) { part_done(); };
+    if (upstream_ != nullptr) {
+      ++waiting_;
+      upstream_->stop(deadline / 2, part);
+    }
+    if (mqtt_) {
+      ++waiting_;
+      mqtt_->stop(deadline / 2, part);
+    }
     if (ws_) {
       ++waiting_;
-      ws_->stop(deadline, [this](const Result<>&) { part_done(); });
+      ws_->stop(deadline, part);
     }
     if (uplink_) {
       ++waiting_;
-      uplink_->stop(deadline, [this](const Result<>&) { part_done(); });
+      uplink_->stop(deadline, part);
     }
     if (keeper_) {
       ++waiting_;
-      keeper_->stop([this](const Result<>&) { part_done(); });
+      keeper_->stop(part);
     }
     loop_turn_->start(Duration(0));
   }
@@ -173,7 +193,45 @@ class NodeGateway final : public Gateway, private Effects {
     options.gateway.retries = options_.mqttsn_retries;
     options.state_dir = options_.state_dir;
     mqttsn_ = std::make_unique<MqttSnSource>(loop_, policy_, sink_, allow, std::move(options));
+    if (options_.mqtt) {
+      auto session = session_options();
+      session.client_id = kept_client_id(options_.state_dir);
+      session.clean_start = session.client_id.empty();  // else the broker keeps what comes while we are away
+      session.expiry = kKeepAtBroker;
+      auto upstream = std::make_unique<MqttSnUpstream>(
+          loop_, std::move(session), options_.name,
+          MqttSnRoutesCallbacks{[this](const mqttsn::Message& message) { mqttsn_->deliver(message); },
+                                [this](const std::string& client_id, mqttsn::Message message) {
+                                  mqttsn_->deliver_to(client_id, std::move(message));
+                                }});
+      upstream_ = upstream.get();
+      if (auto started = upstream_->start(); !started) return started;
+      mqttsn_->set_routes(std::move(upstream));
+    }
     return mqttsn_->listen(*options_.mqttsn);
+  }
+
+  [[nodiscard]] mqtt::SessionOptions session_options() const {
+    const auto& broker = *options_.mqtt;
+    mqtt::SessionOptions out;
+    out.host = broker.host;
+    out.port = broker.port;
+    if (broker.tls) out.tls = mqtt::TlsOptions{broker.ca_file, broker.cert_file, broker.key_file, {}};
+    out.user = broker.user;
+    out.password = broker.password;
+    return out;
+  }
+
+  Result<MqttOptions> mqtt_options() const {
+    MqttOptions out;
+    out.session = session_options();
+    out.discovery_prefix = options_.mqtt->discovery_prefix;
+    for (const auto& pattern : options_.mqtt->maps) {
+      auto map = TopicMap::parse(pattern);
+      if (!map) return map.error();
+      out.maps.push_back(std::move(*map));
+    }
+    return out;
   }
 
   [[nodiscard]] Now now() const { return {loop_.now(), loop_.wall_now()}; }
@@ -197,6 +255,7 @@ class NodeGateway final : public Gateway, private Effects {
   void cancel(Ticket ticket) override { client_.cancel(ticket); }
   Result<void> tell(const Node& node, const NodeMessage& message) override {
     if (node.protocol == Protocol::websocket && ws_) return ws_->tell(node, message);
+    if (node.protocol == Protocol::mqtt && mqtt_) return mqtt_->tell(node, message);
     if (node.protocol == Protocol::mqttsn && mqttsn_) return mqttsn_->tell(node, message);
     return make_error(Errc::unreachable, fmt::format("this gateway speaks no {}", to_string(node.protocol)));
   }
@@ -217,6 +276,8 @@ class NodeGateway final : public Gateway, private Effects {
   std::unique_ptr<Keeper> keeper_;
   std::unique_ptr<CoapSource> coap_;
   std::unique_ptr<WebSocketSource> ws_;
+  std::unique_ptr<MqttSource> mqtt_;
+  MqttSnUpstream* upstream_ = nullptr;  ///< the MQTT-SN source's
   std::unique_ptr<MqttSnSource> mqttsn_;
   std::unique_ptr<Timer> tick_timer_;
   std::unique_ptr<Timer> stop_timer_;

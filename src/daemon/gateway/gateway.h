@@ -22,6 +22,17 @@ namespace gateway {
 /// What a gateway is called unless it is told: as its host.
 [[nodiscard]] std::string default_name();
 
+/// An MQTT broker whose clients are nodes, and to which MQTT-SN clients are passed on.
+struct MqttBroker {
+  std::string host;
+  std::uint16_t port = 1883;
+  bool tls = false;
+  std::string ca_file, cert_file, key_file;  ///< PEM
+  std::string user, password;
+  std::vector<std::string> maps;                   ///< patterns, see TopicMap
+  std::string discovery_prefix = "homeassistant";  ///< empty: off
+};
+
 struct Options {
   std::string name;                       ///< unique at the broker; default: the host's name
   std::string site;                       ///< default: the name
@@ -35,6 +46,7 @@ struct Options {
   std::uint8_t mqttsn_id = 1;             ///< GwId
   std::vector<std::pair<std::uint16_t, std::string>> mqttsn_topics;  ///< predefined ids
   Duration mqttsn_retry = std::chrono::seconds(10);                  ///< Tretry
+  std::optional<MqttBroker> mqtt;                                    ///< none: off
   int mqttsn_retries = 4;                                            ///< Nretry; negative: no limit
   Duration max_time = std::chrono::seconds(120);
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time

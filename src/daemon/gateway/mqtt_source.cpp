@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/text.h"
+#include "core/codec/topic.h"
 #include "daemon/gateway/node_message.h"
 #include "daemon/gateway/policy.h"
 
@@ -182,7 +183,7 @@ Result<void> MqttSource::tell(const Node& node, const NodeMessage& message) {
   if (message.deadline > Duration(0))
     out.expiry =
         std::max(std::chrono::seconds(1), std::chrono::duration_cast<std::chrono::seconds>(message.deadline));
-  if (!mqtt::is_topic_name(out.topic))
+  if (!is_topic_name(out.topic))
     return make_error(Errc::usage, fmt::format("'{}' cannot be part of a topic", message.resource));
   session_->publish(std::move(out), [this, ticket = message.ticket](const Result<>& result) {
     if (!result && ticket != 0) policy_.messages().tell_failed(ticket, result.error());

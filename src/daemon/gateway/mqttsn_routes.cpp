@@ -32,9 +32,9 @@ std::vector<mqttsn::Message> RetainedStore::matching(const std::string& filter) 
   char subscriber = 0;
   SubscriptionTree<char> tree;
   tree.add(filter, &subscriber, 0);
-  for (const auto& [topic, message] : messages_)
-    tree.match(topic, [&](char&, int) {
-      if (out.empty() || out.back().topic != topic) out.push_back(message);
+  for (const auto& entry : messages_)
+    tree.match(entry.first, [&](char&, int) {
+      if (out.empty() || out.back().topic != entry.first) out.push_back(entry.second);
     });
   return out;
 }

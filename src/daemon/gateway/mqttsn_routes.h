@@ -3,10 +3,11 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/base/completion.h"
+#include "core/codec/topic.h"
 #include "core/mqttsn/session.h"
-#include "core/mqttsn/topic.h"
 
 namespace aiot::gateway {
 

@@ -244,6 +244,8 @@ Result<SessionFile> parse_session_file(std::string_view text) {
     }
     out.whole = at;
   }
+  // A client that was about to connect when the gateway ended.
+  std::erase_if(out.sessions, [](const auto& entry) { return entry.second.peer.address.empty(); });
   return out;
 }
 
