@@ -105,7 +105,7 @@ class World final : private ClientEffects {
   void connected() override { FUZZ_CHECK(core_->state() == ClientCore::State::active); }
   void lost(const Error& why) override { FUZZ_CHECK(!why.message.empty()); }
   void received(Message message) override {
-    FUZZ_CHECK(is_topic_name(message.topic) && message.qos >= 0 && message.qos <= 2);
+    FUZZ_CHECK(mqttsn::is_topic_name(message.topic) && message.qos >= 0 && message.qos <= 2);
   }
   void done(Ticket ticket, Result<>) override { FUZZ_CHECK(open_.erase(ticket) == 1); }
   void asleep() override { FUZZ_CHECK(core_->state() == ClientCore::State::asleep); }

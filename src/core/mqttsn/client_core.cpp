@@ -159,7 +159,7 @@ void ClientCore::gave_up(TimePoint now) {
   const auto step = std::exchange(step_, Step::none);
   auto why =
       make_error(Errc::timeout, fmt::format("no answer from the gateway to {}", to_string(packet_.type)));
-  if (options_.reconnect || step == Step::connect) return lose(std::move(why), now);
+  if (options_.reconnect || step == Step::connect) return lose(why, now);
   if (step == Step::fetch || step == Step::sleep) {
     if (step == Step::sleep) queue_.pop_front();
     state_ = State::asleep;
@@ -169,7 +169,7 @@ void ClientCore::gave_up(TimePoint now) {
   sent_ = heard_ = now;  // the next ping has its time
 }
 
-void ClientCore::lose(Error why, TimePoint now) {
+void ClientCore::lose(const Error& why, TimePoint now) {
   if (state_ == State::active && now - connected_at_ > kSettled) backoff_ = {};
   state_ = State::idle;
   step_ = Step::none;

@@ -145,7 +145,7 @@ class ClientCore {
   void enqueue(Work work, TimePoint now);
   /// Ends the first of the queue.
   void finish(Result<> result, TimePoint now);
-  void lose(Error why, TimePoint now);
+  void lose(const Error& why, TimePoint now);
   [[nodiscard]] TimePoint ping_due() const;
   [[nodiscard]] TimePoint due() const;
   [[nodiscard]] std::uint16_t next_message_id();

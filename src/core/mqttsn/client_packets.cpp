@@ -190,7 +190,7 @@ void ClientCore::suback(const Packet& packet, TimePoint now) {
   const bool again = queue_.front().ticket == 0;
   if (packet.return_code != ReturnCode::accepted) {
     auto why = refusal(fmt::format("the subscription of '{}'", filter), packet);
-    if (again) return lose(std::move(why), now);
+    if (again) return lose(why, now);
     return finish(std::move(why), now);
   }
   subscriptions_[filter] = queue_.front().message.qos;

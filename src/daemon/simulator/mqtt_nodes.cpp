@@ -60,7 +60,7 @@ class MqttNodes final : public Simulation {
       member.check->stop();
       end_joining(member);  // it goes on trying; others may go on joining
     };
-    callbacks.received = [this, &member](mqtt::Message message, Completion<> stored) {
+    callbacks.received = [this, &member](const mqtt::Message& message, Completion<> stored) {
       received(member, message);
       stored({});
     };
