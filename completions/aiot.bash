@@ -125,6 +125,8 @@ _aiot() {
     simulate:--interval) return ;;
     simulate:--resources) return ;;
     simulate:--for) return ;;
+    simulate:--broker-url) return ;;
+    simulate:--sleep) return ;;
     simulate:--base) return ;;
     demo:--listen) return ;;
     demo:--nodes) return ;;
@@ -145,7 +147,7 @@ _aiot() {
     nodes) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --state --protocol --gateway --label -q --query --limit' words='' ;;
     serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --allow --key-file --state-dir --log-format --standalone --listen --allow-origin --retention' words='' ;;
     serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --retention --key-file --state-dir --log-format' words='' ;;
-    simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --base --confirmable --boot-reset' words='' ;;
+    simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --broker-url --sleep --base --confirmable --boot-reset' words='' ;;
     demo) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
     keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show' ;;
     config) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='show check' ;;
