@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/exit_status.h"
+#include "cli/mqtt_options.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/present.h"
@@ -115,12 +116,16 @@ class DiscoverCommand final : public Command {
         "asked goes to stderr. Multicast listens until --timeout, and exit 4 says that nobody answered.\n\n"
         "coap://HOST lists the resources of one host (its /.well-known/core) with their attributes; with "
         "--rd "
-        "the host is asked as a resource directory (RFC 9176). aiot://HOST lists what a broker knows.",
+        "the host is asked as a resource directory (RFC 9176). aiot://HOST lists what a broker knows. "
+        "mqtt://HOST listens at an MQTT broker until nothing new has come for 2 s: nodes by pyaiot's topics "
+        "and by "
+        "Home Assistant's discovery messages, and every other topic with a message, as a resource.",
         {{"aiot discover", "what is near?"},
          {"aiot discover --timeout 2s --interface lowpan0", "on one link, quickly"},
          {"aiot --json discover coap://192.0.2.7", "one host's resources"},
          {"aiot discover --rd coap://rd.example", "everything a directory lists"},
-         {"aiot discover aiot://127.0.0.1", "everything a broker knows"}},
+         {"aiot discover aiot://127.0.0.1", "everything a broker knows"},
+         {"aiot discover mqtt://127.0.0.1", "nodes and topics at an MQTT broker"}},
         {"aiot-nodes(1)", "aiot-get(1)", "aiot-uri(7)"}};
   }
 
@@ -129,9 +134,11 @@ class DiscoverCommand final : public Command {
     add_text(app, "--interface", interface_, "ask by multicast on this network interface alone", "NAME")
         .environment("AIOT_INTERFACE");
     add_flag(app, "--rd", directory_, "ask TARGET as a resource directory");
+    mqtt_.configure(app);
   }
 
   int run(Context& context) override {
+    mqtt_.apply(context);
     if (!interface_.empty() && ::if_nametoindex(interface_.c_str()) == 0) {
       return context.fail(make_error(
           Errc::usage,
@@ -169,6 +176,7 @@ class DiscoverCommand final : public Command {
   std::vector<std::string> targets_;
   std::string interface_;
   bool directory_ = false;
+  MqttOptions mqtt_;
 };
 
 }  // namespace

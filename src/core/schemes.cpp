@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/coap/coap_client.h"
+#include "core/mqtt/mqtt_client.h"
 #include "core/relay/relay_client.h"
 
 namespace aiot {
@@ -21,6 +22,10 @@ std::unique_ptr<Client> make_relay(EventLoop& loop, const ClientOptions& options
   return relay::make_relay_client(loop, options.token, options.prefix);
 }
 
+std::unique_ptr<Client> make_mqtt(EventLoop& loop, const ClientOptions& options) {
+  return mqtt::make_mqtt_client(loop, options.mqtt);
+}
+
 struct Row {
   std::string_view scheme;
   Make make;                 ///< null: known, but no client yet
@@ -32,7 +37,7 @@ constexpr std::string_view kNotMqtt = " post FETCH PATCH iPATCH ";
 constexpr std::string_view kNotRelay = " publish FETCH PATCH iPATCH ";
 constexpr Row kRows[] = {
     {"coap", make_coap, {}},       {"coap+tcp", make_coap, {}},     {"coaps", nullptr, {}},
-    {"coaps+tcp", nullptr, {}},    {"mqtt", nullptr, kNotMqtt},     {"mqtts", nullptr, kNotMqtt},
+    {"coaps+tcp", nullptr, {}},    {"mqtt", make_mqtt, kNotMqtt},   {"mqtts", make_mqtt, kNotMqtt},
     {"mqttsn", nullptr, kNotMqtt}, {"aiot", make_relay, kNotRelay}, {"aiots", make_relay, kNotRelay},
 };
 
@@ -48,8 +53,8 @@ Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& 
     return row.make(loop, options);
   }
   return make_error(Errc::usage,
-                    fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, aiot and "
-                                "aiots are",
+                    fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, mqtt, mqtts, "
+                                "aiot and aiots are",
                                 scheme));
 }
 
