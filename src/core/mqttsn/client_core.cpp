@@ -16,7 +16,6 @@ constexpr Duration kLongestBackoff = std::chrono::seconds(30);
 /// A connection that held this long was a good one: the next loss starts with short waits again.
 constexpr Duration kSettled = std::chrono::seconds(10);
 constexpr std::int64_t kMaxSeconds = 0xFFFF;
-/// The header of the longest form of PUBLISH (section 5.2 and 5.4.12).
 
 std::uint16_t seconds_of(Duration duration) {
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(duration).count();
