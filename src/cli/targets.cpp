@@ -54,7 +54,7 @@ constexpr Bound kBound[] = {
     {"--if-match", kCoap, "CoAP"},
     {"--accept", kCoap, "CoAP"},
     {"--non", kCoap, "CoAP"},
-    {"--interface", kCoap, "CoAP"},
+    {"--interface", " coap coaps coap+tcp coaps+tcp mqttsn ", "CoAP and MQTT-SN"},
     {"--rd", kCoap, "CoAP"},
     {"--id", kBrokers, "brokers"},
     {"--expires", kBrokers, "brokers"},
