@@ -40,8 +40,8 @@ void Link::start() {
   Session::Callbacks callbacks;
   callbacks.connected = [this](bool) { connected_again(); };
   callbacks.disconnected = [this](const Error& why) { disconnected(why); };
-  callbacks.received = [this](Message message, Completion<> stored) {
-    deliver(std::move(message), std::move(stored));
+  callbacks.received = [this](const Message& message, Completion<> stored) {
+    deliver(message, std::move(stored));
   };
   session_ = Session::make(loop_, options_, std::move(callbacks));
   if (auto started = session_->start(); !started) {
@@ -56,7 +56,7 @@ bool Link::overlaps(const std::string& filter) const {
                      [&](const auto& reader) { return filters_overlap(reader->filter(), filter); });
 }
 
-void Link::add(std::shared_ptr<Reader> reader) {
+void Link::add(const std::shared_ptr<Reader>& reader) {
   readers_.push_back(reader);
   session_->subscribe(reader->filter(), reader->options(),
                       [weak = std::weak_ptr<Reader>(reader)](Result<void> result) {
@@ -118,7 +118,7 @@ void Link::disconnected(const Error& why) {
   for (const auto& reader : std::vector(readers_)) reader->lost(why);
 }
 
-void Link::deliver(Message message, Completion<> stored) {
+void Link::deliver(const Message& message, Completion<> stored) {
   const auto self = shared_from_this();
   for (const auto& reader : std::vector(readers_)) {
     if (topic_matches(unshared(reader->filter()), message.topic)) reader->received(message);

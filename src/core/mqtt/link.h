@@ -43,14 +43,14 @@ class Link : public std::enable_shared_from_this<Link> {
 
   /// `filter` may match what a reader's does.
   [[nodiscard]] bool overlaps(const std::string& filter) const;
-  void add(std::shared_ptr<Reader> reader);
+  void add(const std::shared_ptr<Reader>& reader);
   void remove(const Reader* reader);
   void publish(Message message, Completion<> done);
 
  private:
   void connected_again();
   void disconnected(const Error& why);
-  void deliver(Message message, Completion<> stored);
+  void deliver(const Message& message, Completion<> stored);
   void stalled();
   void end(const Error& why, Outcome outcome);
 
