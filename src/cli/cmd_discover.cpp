@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/exit_status.h"
+#include "cli/mqtt_options.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/present.h"
@@ -116,6 +117,9 @@ class DiscoverCommand final : public Command {
         "coap://HOST lists the resources of one host (its /.well-known/core) with their attributes; with "
         "--rd "
         "the host is asked as a resource directory (RFC 9176). aiot://HOST lists what a broker knows. "
+        "mqtt://HOST listens at an MQTT broker until nothing new has come for 2 s: nodes by pyaiot's topics "
+        "and by "
+        "Home Assistant's discovery messages, and every other topic with a message, as a resource.\n\n"
         "mqttsn:// searches for MQTT-SN gateways (SEARCHGW to 225.1.1.1, ff02::1 and broadcast on every "
         "link, and "
         "to loopback) until --timeout; mqttsn://HOST asks one.",
@@ -124,7 +128,8 @@ class DiscoverCommand final : public Command {
          {"aiot --json discover coap://192.0.2.7", "one host's resources"},
          {"aiot discover --rd coap://rd.example", "everything a directory lists"},
          {"aiot discover aiot://127.0.0.1", "everything a broker knows"},
-         {"aiot discover mqttsn://", "MQTT-SN gateways near"}},
+         {"aiot discover mqttsn://", "MQTT-SN gateways near"},
+         {"aiot discover mqtt://127.0.0.1", "nodes and topics at an MQTT broker"}},
         {"aiot-nodes(1)", "aiot-get(1)", "aiot-uri(7)"}};
   }
 
@@ -133,9 +138,11 @@ class DiscoverCommand final : public Command {
     add_text(app, "--interface", interface_, "ask by multicast on this network interface alone", "NAME")
         .environment("AIOT_INTERFACE");
     add_flag(app, "--rd", directory_, "ask TARGET as a resource directory");
+    mqtt_.configure(app);
   }
 
   int run(Context& context) override {
+    mqtt_.apply(context);
     if (!interface_.empty() && ::if_nametoindex(interface_.c_str()) == 0) {
       return context.fail(make_error(
           Errc::usage,
@@ -173,6 +180,7 @@ class DiscoverCommand final : public Command {
   std::vector<std::string> targets_;
   std::string interface_;
   bool directory_ = false;
+  MqttOptions mqtt_;
 };
 
 }  // namespace

@@ -24,12 +24,15 @@ class GetCommand final : public Command {
         "exit "
         "4, and --live reads the device itself. In such a URI * stands for any characters of one segment: "
         "all "
-        "that match are read, as if each had been named; none is exit 5.",
+        "that match are read, as if each had been named; none is exit 5.\n\n"
+        "On mqtt, mqtts and mqttsn it is the first message on the topic, retained or the next one, within "
+        "--timeout.",
         {{"aiot get coap://[fd00::1]/temperature", "one value"},
          {"aiot --json get coap://192.0.2.7/.well-known/core", "with code, format and round-trip time"},
          {"aiot get --from targets.txt --parallel 64 --output csv", "many, as a table"},
          {"aiot get --broker ws://127.0.0.1:8000 n1/led", "through a broker"},
          {"aiot --json get --broker ws://127.0.0.1:8000 '*/temperature'", "every node's"},
+         {"aiot get mqtt://192.0.2.1/node/n1/led", "what is retained, or the next message"},
          {"aiot get --out fw.bin coap://192.0.2.7/firmware", "the exact bytes, into a file"}},
         {"aiot-observe(1)", "aiot-uri(7)", "aiot-json(7)"}};
   }
@@ -38,6 +41,7 @@ class GetCommand final : public Command {
     add_arguments(app, "URI", targets_,
                   "what to read: a URI, or UID/RESOURCE with --broker (* stands for any)", false);
     request_.add_reading(app);
+    request_.add_qos(app);
     request_.add_common(app);
     request_.add_results(app);
     request_.add_many(app);

@@ -23,6 +23,9 @@ class ObserveCommand final : public Command {
         "retries for ever and says so with events: lost, resumed, and gap when values were missed. With "
         "--json "
         "they are lines of their own among the values, otherwise they go to stderr.\n\n"
+        "On mqtt, mqtts and mqttsn it subscribes: # and + stand for topics as there, $share/GROUP/FILTER "
+        "shares the "
+        "messages with others, --retained no leaves out what is retained.\n\n"
         "--poll asks again and again instead of observing, for resources that cannot be observed.\n\n"
         "--exec runs a command for each value instead of printing it, one at a time: the JSON line is on its "
         "standard input, and the fields are in AIOT_VALUE, AIOT_URI, AIOT_RESOURCE, AIOT_NODE, AIOT_NUMBER, "
@@ -36,6 +39,7 @@ class ObserveCommand final : public Command {
         {{"aiot observe coap://[fd00::1]/temperature", "until Ctrl-C"},
          {"aiot --json observe --count 10 --for 1m coap://192.0.2.7/a coap://192.0.2.7/b",
           "ten values of both together, or exit 4 after a minute"},
+         {"aiot observe 'mqtt://192.0.2.1/node/+/temperature'", "what nodes publish"},
          {"aiot observe --poll 30s coap://192.0.2.7/battery", "a resource that cannot be observed"},
          {"aiot observe --broker ws://127.0.0.1:8000 '*/temperature'", "every node's, through a broker"},
          {"aiot observe --exec 'logger -t temp \"$AIOT_VALUE\"' coap://192.0.2.7/t", "a command for each"}},
@@ -52,6 +56,9 @@ class ObserveCommand final : public Command {
     add_text(app, "--exec", limits_.exec, "run CMD with /bin/sh for each value instead of printing it",
              "CMD");
     request_.add_reading(app);
+    request_.add_qos(app);
+    add_choice(app, "--retained", retained_, "MQTT and MQTT-SN: also what is retained now (default yes)",
+               {"yes", "no"});
     request_.add_common(app);
     request_.add_results(app);
     add_text(app, "--from", from_, "read URIs from FILE, one a line; - is standard input", "FILE|-");
@@ -62,6 +69,7 @@ class ObserveCommand final : public Command {
   int run(Context& context) override {
     auto request = request_.make(context, Method::get);
     if (!request) return context.fail(request.error());
+    request->retained = retained_ != "no";
     if (targets_.empty() && from_.empty()) {
       return context.fail(make_error(Errc::usage, "URI is missing; see 'aiot observe --help'"));
     }
@@ -81,7 +89,7 @@ class ObserveCommand final : public Command {
   static constexpr Duration kLeastPoll = std::chrono::milliseconds(10);
 
   std::vector<std::string> targets_;
-  std::string from_;
+  std::string from_, retained_;
   ObserveRun::Limits limits_;
   RequestOptions request_;
 };

@@ -54,6 +54,19 @@ Result<Client*> Context::client(const std::string& scheme, const std::string& pr
     options.token = *token;
     options.prefix = prefix;
   }
+  if (scheme == "mqtt" || scheme == "mqtts") {
+    options.mqtt.user = mqtt_.user;
+    options.mqtt.client_id = mqtt_.client_id;
+    options.mqtt.tls = {mqtt_.ca_file, mqtt_.cert_file, mqtt_.key_file, {"mqtt"}};
+    if (mqtt_.version == "3.1.1") options.mqtt.version = mqtt::Version::v311;
+    if (mqtt_.version == "5") options.mqtt.version = mqtt::Version::v5;
+    if (!mqtt_.password_file.empty()) {
+      if (mqtt_.user.empty()) return make_error(Errc::usage, "--password-file needs --user");
+      auto password = read_secret(mqtt_.password_file);
+      if (!password) return password.error();
+      options.mqtt.password = *password;
+    }
+  }
   auto made = make_client(loop(), scheme, options);
   if (!made) return made.error();
   return clients_.emplace(scheme + prefix, std::move(*made)).first->second.get();

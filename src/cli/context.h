@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "cli/settings.h"
 #include "core/base/result.h"
@@ -40,6 +41,9 @@ class Context {
   /// scheme without one.
   Result<Client*> client(const std::string& scheme, const std::string& prefix = {});
 
+  /// For the mqtt and mqtts clients that are made after this.
+  void use_mqtt(MqttSettings settings) { mqtt_ = std::move(settings); }
+
   /// Reports and notes are JSON from now on, whatever the results are: a daemon's --log-format json.
   void use_json_on_stderr() { json_on_stderr_ = true; }
   /// Reports `error` on stderr, as one sentence or one JSON object, and returns its exit status.
@@ -67,6 +71,7 @@ class Context {
   std::unique_ptr<Output> output_;
   std::unique_ptr<EventLoop> loop_;
   std::map<std::string, std::shared_ptr<Client>> clients_;
+  MqttSettings mqtt_;
   int signal_ = 0;
   bool json_on_stderr_ = false;
 };

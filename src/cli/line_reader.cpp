@@ -4,12 +4,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 namespace aiot::cli {
 
 namespace {
+
+constexpr int kBatch = 64;
 
 /// Epoll refuses regular files and some devices (/dev/null); reading those does not wait.
 bool is_watchable(int fd) {
@@ -38,16 +41,19 @@ void LineReader::next() {
 }
 
 void LineReader::deliver() {
-  if (!wanted_) return;
-  const std::size_t newline = buffer_.find('\n', scanned_);
-  if (newline != std::string::npos) {
-    std::string line = buffer_.substr(0, newline);
-    buffer_.erase(0, newline + 1);
-    scanned_ = 0;
+  // Lines that are there come together, as long as they are asked for.
+  std::size_t begin = 0;
+  for (int i = 0; i < kBatch && wanted_; ++i) {
+    const std::size_t newline = buffer_.find('\n', std::max(begin, scanned_));
+    if (newline == std::string::npos) break;
+    std::string line = buffer_.substr(begin, newline - begin);
+    scanned_ = begin = newline + 1;
     wanted_ = false;
     give(std::move(line));
-    return;
   }
+  buffer_.erase(0, begin);
+  scanned_ -= std::min(scanned_, begin);
+  if (!wanted_ || begin > 0) return;  // asked for again, there is a next turn
   scanned_ = buffer_.size();
   if (failed_ != 0 || buffer_.size() > kMaxLine) {
     wanted_ = false;

@@ -75,6 +75,13 @@ void RequestOptions::add_common(CLI::App& app) {
   add_text(app, "--interface", interface_, "CoAP: network interface for link-local and multicast addresses",
            "NAME")
       .environment("AIOT_INTERFACE");
+  mqtt_.configure(app);
+}
+
+void RequestOptions::add_qos(CLI::App& app) {
+  add_choice(app, "--qos", qos_,
+             "MQTT and MQTT-SN: quality of service, at most once, at least once, exactly once",
+             {"0", "1", "2"});
 }
 
 void RequestOptions::add_method(CLI::App& app) {
@@ -95,7 +102,8 @@ void RequestOptions::add_many(CLI::App& app) {
              "at most N requests at a time, one at a time to a host (default 16)", 1, kMaxParallel);
 }
 
-Result<Request> RequestOptions::make(const Context& context, Method method) const {
+Result<Request> RequestOptions::make(Context& context, Method method) const {
+  mqtt_.apply(context);
   Request out;
   out.method = method;
   if (method_ == "FETCH") out.method = Method::fetch;
@@ -112,6 +120,7 @@ Result<Request> RequestOptions::make(const Context& context, Method method) cons
     if (!etag) return etag.error();
     out.if_match.push_back(std::move(*etag));
   }
+  if (!qos_.empty()) out.qos = qos_.front() - '0';
   out.confirmable = !non_;
   out.interface = interface_;
   out.timeout = context.settings().timeout;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/mqtt_options.h"
 #include "core/base/result.h"
 #include "core/client.h"
 
@@ -21,13 +22,14 @@ class RequestOptions {
  public:
   void add_reading(CLI::App& app);  ///< --accept, --parse, --stale, --live, --max-age
   void add_writing(CLI::App& app);  ///< --content-format, --accept, --if-match, --id, --expires
-  void add_common(CLI::App& app);   ///< --non, --interface
+  void add_common(CLI::App& app);   ///< --non, --interface, and how to reach an MQTT broker
+  void add_qos(CLI::App& app);      ///< --qos
   void add_method(CLI::App& app);   ///< --method
   void add_results(CLI::App& app);  ///< --raw, --out
   void add_many(CLI::App& app);     ///< --from, --parallel
 
   /// A request with all of it, but for URI and payload. Errc::usage names the option that is wrong.
-  [[nodiscard]] Result<Request> make(const Context& context, Method method) const;
+  [[nodiscard]] Result<Request> make(Context& context, Method method) const;
 
   [[nodiscard]] const std::string& from() const { return from_; }
   [[nodiscard]] std::size_t parallel() const { return parallel_; }
@@ -36,10 +38,11 @@ class RequestOptions {
   [[nodiscard]] bool parse_json() const { return parse_ == "json"; }
 
  private:
-  std::string accept_, content_format_, method_, interface_, id_, from_, out_, parse_;
+  std::string accept_, content_format_, method_, interface_, id_, from_, out_, parse_, qos_;
   std::vector<std::string> if_match_;
   std::optional<Duration> max_age_, expires_;
   std::size_t parallel_ = 16;
+  MqttOptions mqtt_;
   bool non_ = false, stale_ = false, live_ = false, raw_ = false;
 };
 

@@ -11,6 +11,14 @@ namespace aiot::cli {
 
 enum class OutputFormat : std::uint8_t { text, json, csv };
 
+/// How to reach an MQTT broker, as the options say it.
+struct MqttSettings {
+  std::string user, password_file;
+  std::string ca_file, cert_file, key_file;
+  std::string client_id;
+  std::string version;  ///< "3.1.1", "5", or empty for whatever the broker speaks
+};
+
 /// The global options, resolved: flag, AIOT_* environment, configuration files, default.
 struct Settings {
   OutputFormat output = OutputFormat::text;

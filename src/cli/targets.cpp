@@ -42,24 +42,49 @@ Result<Target> at_broker(Context& context, const std::string& text) {
 
 bool is_broker(const Uri& uri) { return uri.scheme == "aiot" || uri.scheme == "aiots"; }
 
-/// Options that one family of schemes alone can carry out.
+/// Options that some schemes alone can carry out.
 struct Bound {
   const char* flag;
-  std::string_view family;  ///< what its schemes start with
+  std::string_view schemes;  ///< between spaces
   std::string_view name;
 };
+constexpr std::string_view kCoap = " coap coaps coap+tcp coaps+tcp ", kBrokers = " aiot aiots ",
+                           kMqtt = " mqtt mqtts ", kTopics = " mqtt mqtts mqttsn ", kMqtts = " mqtts ";
 constexpr Bound kBound[] = {
-    {"--if-match", "coap", "CoAP"},   {"--accept", "coap", "CoAP"},     {"--non", "coap", "CoAP"},
-    {"--interface", "coap", "CoAP"},  {"--rd", "coap", "CoAP"},         {"--id", "aiot", "brokers"},
-    {"--expires", "aiot", "brokers"}, {"--max-age", "aiot", "brokers"}, {"--stale", "aiot", "brokers"},
-    {"--live", "aiot", "brokers"},    {"--qos", "mqtt", "MQTT"},        {"--retain", "mqtt", "MQTT"},
+    {"--if-match", kCoap, "CoAP"},
+    {"--accept", kCoap, "CoAP"},
+    {"--non", kCoap, "CoAP"},
+    {"--interface", " coap coaps coap+tcp coaps+tcp mqttsn ", "CoAP and MQTT-SN"},
+    {"--rd", kCoap, "CoAP"},
+    {"--id", kBrokers, "brokers"},
+    {"--expires", kBrokers, "brokers"},
+    {"--max-age", kBrokers, "brokers"},
+    {"--stale", kBrokers, "brokers"},
+    {"--live", kBrokers, "brokers"},
+    {"--qos", kTopics, "MQTT"},
+    {"--retain", kTopics, "MQTT"},
+    {"--retained", kTopics, "MQTT"},
+    {"--user", kMqtt, "MQTT"},
+    {"--password-file", kMqtt, "MQTT"},
+    {"--client-id", kMqtt, "MQTT"},
+    {"--mqtt-version", kMqtt, "MQTT"},
+    {"--user-property", kMqtt, "MQTT"},
+    {"--content-type", kMqtt, "MQTT"},
+    {"--message-expiry", kMqtt, "MQTT"},
+    {"--response-topic", kMqtt, "MQTT"},
+    {"--content-format", " coap coaps coap+tcp coaps+tcp aiot aiots ", "CoAP and brokers"},
+    {"--ca", kMqtts, "mqtts"},
+    {"--cert", kMqtts, "mqtts"},
+    {"--key", kMqtts, "mqtts"},
 };
 
 /// What is asked for and cannot be carried to the target is refused, not left out: a write without its
 /// --if-match is another write.
 Result<void> check_flags(const Settings& settings, const std::string& scheme) {
   for (const Bound& bound : kBound) {
-    if (!settings.has_flag(bound.flag) || scheme.rfind(bound.family, 0) == 0) continue;
+    if (!settings.has_flag(bound.flag) ||
+        bound.schemes.find(fmt::format(" {} ", scheme)) != std::string_view::npos)
+      continue;
     return make_error(Errc::usage,
                       fmt::format("{} is for {}, not for {}://", bound.flag, bound.name, scheme));
   }

@@ -23,6 +23,7 @@ void WriteCommand::configure(CLI::App& app) {
     add_arguments(app, "URI", words_, "the resources", false);
   }
   request_.add_writing(app);
+  if (method_ == Method::put) request_.add_qos(app);
   if (has_value_) request_.add_method(app);
   request_.add_common(app);
   request_.add_results(app);

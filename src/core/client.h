@@ -42,6 +42,16 @@ struct Request {
   std::optional<Duration> max_age;  ///< an older value is Errc::timeout
   std::string id;                   ///< Idempotency-Key
   std::optional<Duration> expires;  ///< no delivery later than this
+
+  // MQTT and MQTT-SN only; post is publish there
+  std::optional<int> qos;  ///< of the message, or the highest wanted of a subscription
+  bool retain = false;     ///< publish: the broker keeps it (put and delete always have that)
+  bool retained = true;    ///< observe: also what is retained now
+  // MQTT 5 only
+  std::vector<std::pair<std::string, std::string>> user_properties;
+  std::string content_type;
+  std::string response_topic;
+  std::optional<std::chrono::seconds> message_expiry;
 };
 
 /// One value received. A member that does not apply stays empty.

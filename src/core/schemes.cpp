@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/coap/coap_client.h"
+#include "core/mqtt/mqtt_client.h"
 #include "core/mqttsn/mqttsn_client.h"
 #include "core/relay/relay_client.h"
 
@@ -26,6 +27,10 @@ std::unique_ptr<Client> make_mqttsn(EventLoop& loop, const ClientOptions& /*opti
   return mqttsn::make_mqttsn_client(loop);
 }
 
+std::unique_ptr<Client> make_mqtt(EventLoop& loop, const ClientOptions& options) {
+  return mqtt::make_mqtt_client(loop, options.mqtt);
+}
+
 struct Row {
   std::string_view scheme;
   Make make;                 ///< null: known, but no client yet
@@ -37,7 +42,7 @@ constexpr std::string_view kNotMqtt = " post FETCH PATCH iPATCH ";
 constexpr std::string_view kNotRelay = " publish FETCH PATCH iPATCH ";
 constexpr Row kRows[] = {
     {"coap", make_coap, {}},           {"coap+tcp", make_coap, {}},     {"coaps", nullptr, {}},
-    {"coaps+tcp", nullptr, {}},        {"mqtt", nullptr, kNotMqtt},     {"mqtts", nullptr, kNotMqtt},
+    {"coaps+tcp", nullptr, {}},        {"mqtt", make_mqtt, kNotMqtt},   {"mqtts", make_mqtt, kNotMqtt},
     {"mqttsn", make_mqttsn, kNotMqtt}, {"aiot", make_relay, kNotRelay}, {"aiots", make_relay, kNotRelay},
 };
 
@@ -52,10 +57,11 @@ Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& 
     }
     return row.make(loop, options);
   }
-  return make_error(Errc::usage,
-                    fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, mqttsn, "
-                                "aiot and aiots are",
-                                scheme));
+  return make_error(
+      Errc::usage,
+      fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, mqtt, mqtts, mqttsn, "
+                  "aiot and aiots are",
+                  scheme));
 }
 
 Result<void> check_verb(std::string_view verb, std::string_view scheme) {

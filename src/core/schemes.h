@@ -6,6 +6,7 @@
 
 #include "core/base/result.h"
 #include "core/client.h"
+#include "core/mqtt/mqtt_client.h"
 
 namespace aiot {
 
@@ -13,6 +14,7 @@ namespace aiot {
 struct ClientOptions {
   std::string token;   ///< bearer token for a broker; empty for none
   std::string prefix;  ///< the broker's own path before /api and /ws; empty for none
+  mqtt::ClientOptions mqtt;
 };
 
 /// Makes the client for `scheme`; the one table that knows every protocol. A library is initialised

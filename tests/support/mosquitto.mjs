@@ -1,45 +1,69 @@
-// Debian's mosquitto with its own configuration, and clients of npm's mqtt.
-import { writeFileSync } from 'node:fs'
+// Debian's mosquitto for tests: a free port, a configuration and a folder of its own, ended by its pid; and clients of
+// npm's mqtt at it.
+import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+
 import { Process, scratch, until } from './process.mjs'
 
-const require = createRequire(import.meta.url.replace('/support/', '/'))
-const mqtt = require('mqtt')
+const mqtt = createRequire(import.meta.url.replace('/support/', '/'))('mqtt')
 
-const freePort = () =>
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const accepts = (port) =>
   new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
+    const socket = connect(port, '127.0.0.1')
+    socket.on('connect', () => (socket.destroy(), resolve(true)))
+    socket.on('error', () => resolve(false))
   })
 
 export class Mosquitto {
-  constructor(lines = ['allow_anonymous true']) {
+  /** `config`: further lines; `listener`: lines that belong to the listener; FOLDER stands for the folder. */
+  constructor({ config = '', listener = '', files = {} } = {}) {
     this.folder = scratch()
-    this.lines = lines
+    this.config = config.replaceAll('FOLDER', this.folder)
+    this.listener = listener.replaceAll('FOLDER', this.folder)
+    for (const [name, text] of Object.entries(files)) this.write(name, text)
   }
 
-  /** Returns once it accepts connections; again after end(): on the same port. */
+  write(name, text) {
+    writeFileSync(join(this.folder, name), text)
+  }
+
+  /** Resolves once it accepts connections; again after end(), on the same port. */
   async start() {
     this.port ??= await freePort()
-    const config = join(this.folder, 'mosquitto.conf')
-    writeFileSync(config, [`listener ${this.port} 127.0.0.1`, 'user root', 'max_queued_messages 1000000', ...this.lines, ''].join('\n'))
-    this.process = new Process('mosquitto', ['-c', config, '-v'],
-      { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } })
-    await this.process.line(/mosquitto version .* running/)
+    const anonymous = this.config.includes('allow_anonymous') ? '' : 'allow_anonymous true\n'
+    this.write(
+      'mosquitto.conf',
+      `listener ${this.port} 127.0.0.1\n${this.listener}\nuser root\nmax_queued_messages 1000000\n${anonymous}${this.config}\n`,
+    )
+    const binary = existsSync('/usr/sbin/mosquitto') ? '/usr/sbin/mosquitto' : 'mosquitto'
+    this.process = new Process(binary, ['-c', join(this.folder, 'mosquitto.conf')])
+    await until('mosquitto', async () => {
+      if (this.process.child.exitCode !== null) throw new Error(`mosquitto: ${this.process.stderr}`)
+      return accepts(this.port)
+    })
     return this
   }
 
-  end(signal) {
+  async end(signal = 'SIGTERM') {
     return this.process.end(signal)
   }
 
+  get url() {
+    return `mqtt://127.0.0.1:${this.port}`
+  }
   /** A client whose messages are kept. */
   async client(options = {}) {
-    const client = mqtt.connect(`mqtt://127.0.0.1:${this.port}`, { protocolVersion: 5, reconnectPeriod: 200, ...options })
+    const client = mqtt.connect(this.url, { protocolVersion: 5, reconnectPeriod: 200, ...options })
     client.messages = []
     client.on('message', (topic, payload, packet) => client.messages.push({ topic, payload: payload.toString(), packet }))
     await new Promise((resolve, reject) => {
@@ -51,7 +75,8 @@ export class Mosquitto {
       try {
         await until('messages', () => all().length >= count, ms)
       } catch {
-        throw new Error(`only ${all().length} of ${count} MQTT messages came; all were ${JSON.stringify(client.messages.map((m) => [m.topic, m.payload]))}`)
+        const came = client.messages.map((m) => [m.topic, m.payload])
+        throw new Error(`only ${all().length} of ${count} MQTT messages came; all were ${JSON.stringify(came)}`)
       }
       return all()
     }

@@ -249,9 +249,10 @@ Result<Uri> parse_uri(std::string_view text) {
     std::vector<std::string_view> names;
     for (const auto& known : kSchemes) names.push_back(known.name);
     const auto near = text::nearest(uri.scheme, names);
-    return bad_uri(text, fmt::format("the scheme '{}' is not known{}", text::escape_controls(uri.scheme),
-                                     near.empty() ? std::string("; aiot speaks coap, coap+tcp and aiot")
-                                                  : fmt::format("; did you mean '{}'?", near)));
+    return bad_uri(
+        text, fmt::format("the scheme '{}' is not known{}", text::escape_controls(uri.scheme),
+                          near.empty() ? std::string("; aiot speaks coap, coap+tcp, mqtt, mqtts and aiot")
+                                       : fmt::format("; did you mean '{}'?", near)));
   }
   if (auto why = parse_authority(authority, *scheme, uri)) return bad_uri(text, *why);
   const auto rest = after_host == std::string_view::npos ? std::string_view() : text.substr(after_host);

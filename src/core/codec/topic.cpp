@@ -1,5 +1,7 @@
 #include "core/codec/topic.h"
 
+#include <optional>
+
 #include "core/base/text.h"
 
 namespace aiot {
@@ -13,6 +15,15 @@ bool is_topic_text(std::string_view text, std::size_t max) {
          text::is_utf8(text);
 }
 
+/// Cuts the first level off `rest`; nothing is left of the last.
+std::optional<std::string_view> next_level(std::optional<std::string_view>& rest) {
+  if (!rest) return std::nullopt;
+  const auto slash = rest->find('/');
+  const auto out = rest->substr(0, slash);
+  rest = slash == std::string_view::npos ? std::nullopt : std::optional(rest->substr(slash + 1));
+  return out;
+}
+
 }  // namespace
 
 bool has_wildcard(std::string_view filter) { return filter.find_first_of("+#") != std::string_view::npos; }
@@ -21,6 +32,21 @@ std::string_view unshared(std::string_view filter) {
   if (!filter.starts_with(kShare)) return filter;
   const auto slash = filter.find('/', kShare.size());
   return slash == std::string_view::npos ? std::string_view() : filter.substr(slash + 1);
+}
+
+bool topic_matches(std::string_view filter, std::string_view name) {
+  if (name.starts_with('$') && has_wildcard(filter.substr(0, 1))) return false;
+  return filters_overlap(filter, name);
+}
+
+bool filters_overlap(std::string_view a, std::string_view b) {
+  std::optional<std::string_view> rest_a = unshared(a), rest_b = unshared(b);
+  for (;;) {
+    const auto level_a = next_level(rest_a), level_b = next_level(rest_b);
+    if (level_a == "#" || level_b == "#" || (!level_a && !level_b)) return true;
+    if (!level_a || !level_b) return false;
+    if (level_a != "+" && level_b != "+" && level_a != level_b) return false;
+  }
 }
 
 bool is_topic_name(std::string_view name, std::size_t max) {

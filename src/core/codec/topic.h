@@ -23,6 +23,11 @@ inline constexpr std::size_t kMaxTopic = 65'535;  ///< bytes of a name or filter
 /// FILTER of a shared subscription, any other filter as it is: what names are matched with.
 [[nodiscard]] std::string_view unshared(std::string_view filter);
 
+/// `$SYS/...` is not matched by a filter that starts with a wildcard (section 4.7.2). `filter` is unshared.
+[[nodiscard]] bool topic_matches(std::string_view filter, std::string_view name);
+/// Some name may match both.
+[[nodiscard]] bool filters_overlap(std::string_view a, std::string_view b);
+
 /// Who subscribed what: finds the subscribers of a name without asking each. `$SYS/...` is not matched by a
 /// filter that starts with a wildcard (section 4.7.2).
 template <class Subscriber>

@@ -230,6 +230,7 @@ Result<int> Handle::publish(const Message& message) {
 
 Result<int> Handle::subscribe(const std::vector<std::string>& filters, const SubscribeOptions& options) {
   std::vector<char*> pointers;
+  pointers.reserve(filters.size());
   for (const std::string& filter : filters) pointers.push_back(const_cast<char*>(filter.c_str()));
   int flags = 0;
   if (v5_) {

@@ -7,7 +7,7 @@
 
 #include "core/mqtt/session.h"
 
-struct mqtt5__property;
+struct mqtt5__property;  // NOLINT(bugprone-reserved-identifier): libmosquitto's
 
 namespace aiot::mqtt {
 

@@ -1,7 +1,6 @@
 #include "core/mqtt/subscriptions.h"
 
 #include <fmt/core.h>
-#include <mosquitto.h>
 
 #include <algorithm>
 #include <iterator>
@@ -23,13 +22,6 @@ constexpr std::size_t kMaxFilterBytes = 32 * 1024;
 auto key(const SubscribeOptions& options) {
   return std::tie(options.qos, options.no_local, options.retained, options.retain_as_published,
                   options.identifier);
-}
-
-bool matches(const std::string& filter, const std::string& topic) {
-  const auto bare = unshared(filter);
-  bool out = false;
-  mosquitto_topic_matches_sub2(bare.data(), bare.size(), topic.data(), topic.size(), &out);
-  return out;
 }
 
 }  // namespace
@@ -130,7 +122,7 @@ bool Subscriptions::waits_since(TimePoint time) const {
 
 bool Subscriptions::wants_retained(const std::string& topic) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
-    return entry.second.options.retained && matches(entry.first, topic);
+    return entry.second.options.retained && topic_matches(unshared(entry.first), topic);
   });
 }
 

@@ -31,10 +31,11 @@ Result<> check_request(const Request& request, bool observes) {
 // QoS and retain are read from the Request here and nowhere else.
 Message message_of(const Request& request) {
   const bool keeps = request.method == Method::put || request.method == Method::del;
-  return {request.uri.tail, request.method == Method::del ? std::string() : request.payload, 1, keeps};
+  return {request.uri.tail, request.method == Method::del ? std::string() : request.payload,
+          request.qos.value_or(keeps ? 1 : 0), keeps || request.retain};
 }
 
-int subscription_qos(const Request& /*request*/) { return 1; }
+int subscription_qos(const Request& request) { return request.qos.value_or(1); }
 
 Response response_of(const Uri& uri, Message message, WallTime time) {
   Response response;

@@ -38,6 +38,7 @@ void Subscriber::answered(Ticket /*ticket*/, Result<> result) {
 }
 
 void Subscriber::message(Message message) {
+  if (message.retain && !request_.retained) return;
   auto response = response_of(request_.uri, std::move(message), loop().wall_now());
   if (ended_) return next_(std::move(response));
   auto first = std::move(first_);

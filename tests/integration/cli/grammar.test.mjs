@@ -52,7 +52,7 @@ test('bad URIs, schemes and values are refused with a sentence', async () => {
   await refused(['get', 'coap://'], /./)
   await refused(['get', 'coap://user:secret@h/x'], /./)
   await refused(['get', 'gopher://h/x'], /gopher/)
-  for (const scheme of ['coaps', 'coaps+tcp', 'mqtt', 'mqtts']) {
+  for (const scheme of ['coaps', 'coaps+tcp']) {
     await refused(['get', `${scheme}://h/x`], new RegExp(`${scheme.replace('+', '\\+')}://.*not in this version`))
   }
   await refused(['get', 'n1/led'], /--broker/)

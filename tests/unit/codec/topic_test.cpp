@@ -14,6 +14,7 @@ bool matches(std::string_view filter, std::string_view name) {
   tree.add(filter, &subscriber, 0);
   bool found = false;
   tree.match(name, [&](const char&, int) { found = true; });
+  CHECK(topic_matches(filter, name) == found);
   return found;
 }
 
@@ -58,6 +59,22 @@ TEST_CASE("filters match level by level") {
   CHECK_FALSE(matches("#", "$SYS/x"));
   CHECK_FALSE(matches("+/x", "$SYS/x"));
   CHECK(matches("$SYS/#", "$SYS/x"));
+}
+
+TEST_CASE("filters overlap when a name may match both") {
+  for (const auto& [a, b] : {std::pair{"a/b", "a/b"},
+                             {"a/+", "a/b"},
+                             {"a/#", "a"},
+                             {"+/b", "a/+"},
+                             {"#", "x/y"},
+                             {"$share/g/a/#", "a/b"}}) {
+    CHECK(filters_overlap(a, b));
+    CHECK(filters_overlap(b, a));
+  }
+  for (const auto& [a, b] : {std::pair{"a/b", "a/c"}, {"a/+", "a"}, {"a/+", "a/b/c"}, {"+/b/#", "a/c"}}) {
+    CHECK_FALSE(filters_overlap(a, b));
+    CHECK_FALSE(filters_overlap(b, a));
+  }
 }
 
 TEST_CASE("a subscription tree finds every subscriber, and forgets them") {
