@@ -7,7 +7,7 @@ import { until } from '../support/process.mjs'
 
 describe('the examples of docs/protocols.md', () => {
   const shells = new Shells({ AIOT_BROKER: 'aiot://127.0.0.1' })
-  const mosquitto = new Mosquitto()
+  const mosquitto = new Mosquitto({ config: 'log_type all' })
   mosquitto.port = 1883
   const ready = {
     broker: (shell) => shell.line(/ready/),
