@@ -30,6 +30,11 @@ Result<void> check_name(const char* option, const std::string& name) {
                                text::escape_controls(name.substr(0, kMaxName)), kMaxName));
 }
 
+Result<void> check_time(const char* option, Duration time) {
+  if (time > Duration(0)) return {};
+  return make_error(Errc::usage, fmt::format("{}: with no time at all every node would be out", option));
+}
+
 /// Where this process's own broker is reached: an any-address is listening on loopback too.
 std::string own_broker_url(const SocketAddress& bound) {
   if (!bound.is_any()) return "ws://" + bound.text();

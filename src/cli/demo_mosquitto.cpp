@@ -53,7 +53,8 @@ Result<void> DemoMosquitto::start(const std::string& folder) {
   address_ = *address;
   const std::string config = folder + "/mosquitto.conf";
   std::ofstream file(config);
-  file << "listener " << address_.port() << " 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type none\n";
+  file << "listener " << address_.port()
+       << " 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type none\n";
   if (::geteuid() == 0) file << "user root\n";
   file.close();
   if (!file) return make_error(Errc::internal, "cannot write " + config);

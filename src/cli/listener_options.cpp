@@ -16,6 +16,7 @@ namespace aiot::cli {
 
 namespace {
 
+constexpr Duration kLeastRetry = std::chrono::milliseconds(10);
 constexpr std::uint16_t kCoapPort = 5683, kWsPort = 8001, kMqttSnPort = 1885;
 
 std::optional<std::size_t> parse_number(std::string_view text) {
@@ -26,11 +27,6 @@ std::optional<std::size_t> parse_number(std::string_view text) {
 }
 
 }  // namespace
-
-Result<void> check_time(const char* option, Duration time) {
-  if (time > Duration(0)) return {};
-  return make_error(Errc::usage, fmt::format("{}: it must be more than no time at all", option));
-}
 
 void ListenerOptions::add(CLI::App& app) {
   coap_option_ =
@@ -115,7 +111,8 @@ Result<void> ListenerOptions::fill_mqtt(gateway::Options& out) const {
 Result<void> ListenerOptions::fill_mqttsn(gateway::Options& out) const {
   out.mqttsn_id = static_cast<std::uint8_t>(mqttsn_id_);
   if (mqttsn_retry_) {
-    if (auto good = check_time("--mqttsn-retry", *mqttsn_retry_); !good) return good;
+    if (*mqttsn_retry_ < kLeastRetry)
+      return make_error(Errc::usage, "--mqttsn-retry: at least 10ms, or the gateway would flood its clients");
     out.mqttsn_retry = *mqttsn_retry_;
   }
   if (mqttsn_retries_ == "unlimited") {

@@ -41,7 +41,4 @@ class ListenerOptions {
   std::vector<std::string> mqtt_maps_;
 };
 
-/// Errc::usage for a duration of nothing.
-[[nodiscard]] Result<void> check_time(const char* option, Duration time);
-
 }  // namespace aiot::cli

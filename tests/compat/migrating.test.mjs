@@ -44,14 +44,6 @@ describe('the way of docs/migrating.md', () => {
     await node.post(kGateway, '/alive', 'alive:n1')
     await node.post(kGateway, '/server', `temperature:${value}`)
   }
-  const forget = async () => {
-    await until('the node to be stale', async () => (await known()).state === 'stale')
-    const { code, stderr } = await shells.run(guide.forget.script)
-    assert.equal(code, 0, stderr)
-    assert.equal(stderr, '')
-    assert.equal((await fetch(`http://127.0.0.1:${kBroker}/api/v1/nodes/n1`)).status, 404)
-  }
-
   before(async () => {
     mkdirSync(join(shells.folder, '.pyaiot'))
     writeFileSync(join(shells.folder, '.pyaiot/keys'), `[keys]\nsecret = ${kSecret}\nprivate = ${kPrivate}\n\n`)
@@ -110,7 +102,6 @@ describe('the way of docs/migrating.md', () => {
 
   it('4. gateway: aiot’s takes the old one’s place and its node, which notices nothing', async () => {
     await oldGateway.end()
-    await forget()
     gateway = await start('gateway')
     await gateway.line(/connected to the broker/)
     assert.equal(await join8000(), 'open')
@@ -123,7 +114,6 @@ describe('the way of docs/migrating.md', () => {
 
   it('4. and back', async () => {
     await gateway.end()
-    await forget()
     oldGateway = await new PyaiotCoapGateway(kBroker, kGateway).start()
     await until('the old gateway at the broker', () => oldGateway.connections === 1)
     assert.equal(await join8000(), 'open')

@@ -118,7 +118,8 @@ void GatewayCore::subscribe(Session& session, const Packet& packet, TimePoint no
   answer.flags.qos = std::clamp(packet.flags.qos, 0, 2);
   const auto filter = packet.flags.topic_kind == TopicKind::normal ? packet.data : topic_of(&session, packet);
   const bool is_new = !session.subscriptions.contains(filter);
-  if (!is_topic_filter(filter)) {
+  // MQTT 5's shared subscriptions are between the clients of one server; MQTT-SN 1.2 has none.
+  if (!is_topic_filter(filter) || unshared(filter) != filter) {
     answer.return_code = packet.flags.topic_kind == TopicKind::normal ? ReturnCode::not_supported
                                                                       : ReturnCode::invalid_topic_id;
     complain(session.peer, GatewayDrop::bad_topic, "SUBSCRIBE of something that is no topic filter");

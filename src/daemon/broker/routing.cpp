@@ -19,6 +19,11 @@ bool is_raw_json(const Node& node, const Update& update) {
   return reader.skip() && reader.finish();
 }
 
+/// Gateways of one site; pyaiot's, which know no sites, are of everyone's, so that ours can take their place.
+bool share_nodes(const GatewayRecord& a, const GatewayRecord& b) {
+  return a.site == b.site || a.site.empty() || b.site.empty();
+}
+
 AddressKind kind_for(std::string_view protocol) {
   if (protocol == "CoAP") return AddressKind::ip;
   return protocol == "WebSocket" ? AddressKind::none : AddressKind::id;
@@ -76,14 +81,14 @@ std::string Routing::free_name(std::string_view base) const {
 bool Routing::may_take(const Node& node, const GatewayRecord& gateway, Now now) const {
   if (node.hidden) return true;
   const GatewayRecord& owner = *node.owner;
-  if (owner.site != gateway.site) return false;
+  if (!share_nodes(owner, gateway)) return false;
   return owner.link == nullptr || node.state == NodeState::out || now.mono - node.heard > kHandoverSilence;
 }
 
 void Routing::refuse(GatewayRecord& gateway, const Node& node) {
   if (gateway.link == nullptr) return;
   const GatewayRecord& owner = *node.owner;
-  gateway.link->refuse(node.uid, owner.site == gateway.site
+  gateway.link->refuse(node.uid, share_nodes(owner, gateway)
                                      ? fmt::format("gateway {} owns it", owner.name)
                                      : fmt::format("gateway {} of site {} owns it", owner.name, owner.site));
 }
@@ -153,7 +158,7 @@ void Routing::retire(Node& node, NodeState state) {
 void Routing::lose(Node& node, NodeState state) {
   retire(node, state);
   for (const auto& [name, other] : table_.gateways()) {
-    if (other.get() != node.owner && other->link != nullptr && other->site == node.owner->site)
+    if (other.get() != node.owner && other->link != nullptr && share_nodes(*other, *node.owner))
       other->link->freed(node.uid);
   }
 }

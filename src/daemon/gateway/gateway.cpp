@@ -23,7 +23,7 @@ namespace aiot::gateway {
 
 namespace {
 
-/// What comes for MQTT-SN clients while the gateway is away.
+/// Of what comes from MQTT nodes, and for MQTT-SN clients, while the gateway is away.
 constexpr std::chrono::seconds kKeepAtBroker = std::chrono::hours(24);
 
 /// Discovery and writes take a socket a node under way: as many descriptors as the system grants.
@@ -194,12 +194,8 @@ class NodeGateway final : public Gateway, private Effects {
     options.state_dir = options_.state_dir;
     mqttsn_ = std::make_unique<MqttSnSource>(loop_, policy_, sink_, allow, std::move(options));
     if (options_.mqtt) {
-      auto session = session_options();
-      session.client_id = kept_client_id(options_.state_dir);
-      session.clean_start = session.client_id.empty();  // else the broker keeps what comes while we are away
-      session.expiry = kKeepAtBroker;
       auto upstream = std::make_unique<MqttSnUpstream>(
-          loop_, std::move(session), options_.name,
+          loop_, kept_session("clients"), options_.name,
           MqttSnRoutesCallbacks{[this](const mqttsn::Message& message) { mqttsn_->deliver(message); },
                                 [this](const std::string& client_id, mqttsn::Message message) {
                                   mqttsn_->deliver_to(client_id, std::move(message));
@@ -222,9 +218,21 @@ class NodeGateway final : public Gateway, private Effects {
     return out;
   }
 
+  /// A session that the broker keeps while the gateway is away, so that what comes meanwhile is not lost; not
+  /// without a folder to keep its name in.
+  [[nodiscard]] mqtt::SessionOptions kept_session(const char* purpose) const {
+    auto out = session_options();
+    const auto id = kept_client_id(options_.state_dir);
+    if (id.empty()) return out;
+    out.client_id = fmt::format("{}-{}", id, purpose);
+    out.clean_start = false;
+    out.expiry = kKeepAtBroker;
+    return out;
+  }
+
   Result<MqttOptions> mqtt_options() const {
     MqttOptions out;
-    out.session = session_options();
+    out.session = kept_session("nodes");
     out.discovery_prefix = options_.mqtt->discovery_prefix;
     for (const auto& pattern : options_.mqtt->maps) {
       auto map = TopicMap::parse(pattern);

@@ -37,8 +37,7 @@ Result<Node*> MessageNodes::heard(const NodeSource& from, bool brings_value, con
         Drop::bad_uid,
         fmt::format("node id '{}': it must be 1 to 64 printable characters without '/', '+' and '#'",
                     shown(from.id)));
-  if (from.protocol == Protocol::mqtt) {
-    // What an MQTT-SN node said here, come back from the broker that it was passed on to.
+  if (from.may_be_echo) {
     const Node* same =
         core_.table.find(make_uid(policy_.options_.site, to_string(Protocol::mqttsn), from.id));
     if (same != nullptr && same->live) return nullptr;

@@ -20,6 +20,8 @@ struct NodeSource {
   std::string_view id;    ///< the node's own name
   bool retained = false;  ///< the message is an old one: it introduces a node, but is no sign of life
   SocketAddress address;  ///< where it speaks from; empty when unknown
+  /// It may be what an MQTT-SN node said here, come back from the broker that it was passed on to.
+  bool may_be_echo = false;
 };
 
 /// Nodes that are told by messages and answer by reporting values: MQTT, MQTT-SN, WebSocket. A write is

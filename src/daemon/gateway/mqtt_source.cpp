@@ -75,8 +75,10 @@ void MqttSource::received(const mqtt::Message& message) {
                                 [](const auto& property) { return property.first == kViaProperty; });
   if (is_node_topic(message.topic)) {
     if (via != message.user_properties.end()) return;
-    const auto taken = take_node_message(policy_, {Protocol::mqtt, {}, message.retain, {}}, message.topic,
-                                         message.payload, now());
+    // A broker of MQTT 3.1.1 does not pass on what tells it from the nodes' own.
+    const bool may_be_echo = session_->version() != mqtt::Version::v5;
+    const auto taken = take_node_message(policy_, {Protocol::mqtt, {}, message.retain, {}, may_be_echo},
+                                         message.topic, message.payload, now());
     if (!taken) complain(message, taken.error());
     return;
   }

@@ -49,10 +49,12 @@ test('get waits for the next message when none is retained', async () => {
 
 test('publish is acknowledged and not retained, on short topics too, and with --lines each line in order', async () => {
   assert.equal((await aiot(['publish', `${base}/ab`, 'x'])).code, 0)
-  assert.deepEqual(gateway.last(), { topic: 'ab', payload: 'x', qos: 1, retain: false })
+  assert.deepEqual(gateway.last(), { topic: 'ab', payload: 'x', qos: 0, retain: false })
+  assert.equal((await aiot(['publish', '--qos', '2', '--retain', `${base}/ab`, 'y'])).code, 0)
+  assert.deepEqual(gateway.last(), { topic: 'ab', payload: 'y', qos: 2, retain: true })
   const count = 300
   const input = Array.from({ length: count }, (_, i) => `line ${i}\n`).join('')
-  const published = await aiot(['publish', '--lines', `${base}/log`], { input })
+  const published = await aiot(['publish', '--lines', '--qos', '1', `${base}/log`], { input })
   assert.equal(published.code, 0, published.stderr)
   const heard = gateway.messages.filter((message) => message.topic === 'log')
   assert.deepEqual(heard.map((message) => message.payload), Array.from({ length: count }, (_, i) => `line ${i}`))

@@ -165,6 +165,22 @@ TEST_CASE("A live read asks the node for its values and takes the next one") {
   CHECK(world.answered() == ":0");
 }
 
+TEST_CASE(
+    "An MQTT and an MQTT-SN node of one id are two, unless what comes by MQTT may be the other's echo") {
+  Messages world;
+  const auto say = [&](Protocol protocol, bool may_be_echo) {
+    REQUIRE(take_node_message(world.policy, {protocol, {}, false, {}, may_be_echo}, "node/n1/led",
+                              R"({"value":"1"})", world.now));
+  };
+  say(Protocol::mqttsn, false);
+  world.happened();
+  say(Protocol::mqtt, true);
+  CHECK(world.happened().empty());
+  CHECK(world.policy.table().live() == 1);
+  say(Protocol::mqtt, false);
+  CHECK(world.policy.table().live() == 2);
+}
+
 TEST_CASE("A WebSocket node that closes is out at once, and what waited for it fails") {
   Messages world;
   const NodeSource source{Protocol::websocket, "w1", false, *SocketAddress::parse("192.0.2.9:4000")};
