@@ -138,8 +138,13 @@ class Tools:
             "--key-file", os.path.join(self.folder, f"keys-{port}"),
             "--state-dir", self.state("broker")])
 
-    def gateway(self, port, broker_port=None, name="bench"):
-        command = [self.aiot(), "serve-gateway", "--name", name, "--coap", f"127.0.0.1:{port}",
+    def udp_echo(self, port):
+        return self.start("udp_echo", [self.bench("udp_echo"), "--port", str(port)])
+
+    def gateway(self, source, where, broker_port=None, name="bench"):
+        """One source alone: ("--coap", 5690), or the URL of an MQTT broker."""
+        command = [self.aiot(), "serve-gateway", "--name", name, source,
+                   f"127.0.0.1:{where}" if isinstance(where, int) else where,
                    "--max-time", "1h", "--state-dir", self.state(name)]
         if broker_port is None:
             command += ["--broker", "off"]

@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -16,7 +17,7 @@ struct Connection {
   int fd = -1;
   bool open = false;    // its head has come
   bool source = false;  // of messages
-  bench::FrameReader reader;
+  bench::FrameReader reader{16 * 1024};
   std::string pending;
 };
 
@@ -62,6 +63,7 @@ int main(int argc, char** argv) {
   std::fprintf(stderr, "ready\n");
 
   std::map<int, std::unique_ptr<Connection>> connections;
+  std::vector<Connection*> sinks;
   for (;;) {
     std::array<epoll_event, 256> events;
     const int ready = ::epoll_wait(epoll, events.data(), events.size(), -1);
@@ -88,6 +90,7 @@ int main(int argc, char** argv) {
       const auto size = ::recv(fd, space, connection.reader.room(), 0);
       if (size == 0 || (size < 0 && errno != EAGAIN)) {
         ::close(fd);
+        sinks.erase(std::remove(sinks.begin(), sinks.end(), &connection), sinks.end());
         connections.erase(found);
         continue;
       }
@@ -98,6 +101,7 @@ int main(int argc, char** argv) {
         if (head.empty()) continue;
         connection.open = true;
         connection.source = head.find(" /gw") != std::string::npos;
+        if (!connection.source) sinks.push_back(&connection);
         write_some(connection, epoll,
                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
       }
@@ -113,9 +117,7 @@ int main(int argc, char** argv) {
           frame += static_cast<char>(payload.size() & 0xFF);
         }
         frame += payload;
-        for (auto& [other_fd, other] : connections) {
-          if (other->open && !other->source) write_some(*other, epoll, frame);
-        }
+        for (auto* sink : sinks) write_some(*sink, epoll, frame);
       });
     }
   }

@@ -45,13 +45,16 @@ inline void append_masked_frame(std::string& out, std::string_view payload, char
 /// Takes the bytes of one direction and gives out whole frames.
 class FrameReader {
  public:
+  /// `least`: so many bytes are read at once.
+  explicit FrameReader(std::size_t least = 64 * 1024) : least_(least), buffer_(4 * least) {}
+
   /// Where to read into, and how much fits.
   char* space() {
-    if (buffer_.size() - end_ < kLeast) {
+    if (buffer_.size() - end_ < least_) {
       std::memmove(buffer_.data(), buffer_.data() + start_, end_ - start_);
       end_ -= start_;
       start_ = 0;
-      if (buffer_.size() - end_ < kLeast) buffer_.resize(buffer_.size() * 2);
+      if (buffer_.size() - end_ < least_) buffer_.resize(buffer_.size() * 2);
     }
     return buffer_.data() + end_;
   }
@@ -95,8 +98,8 @@ class FrameReader {
   }
 
  private:
-  static constexpr std::size_t kLeast = 64 * 1024;
-  std::vector<char> buffer_ = std::vector<char>(4 * kLeast);
+  std::size_t least_;
+  std::vector<char> buffer_;
   std::size_t start_ = 0;
   std::size_t end_ = 0;
 };
@@ -104,7 +107,9 @@ class FrameReader {
 /// A connected WebSocket client; the handshake blocks, what follows does not.
 class WsPeer {
  public:
-  WsPeer(std::uint16_t port, const std::string& path, const std::string& subprotocol) {
+  WsPeer(std::uint16_t port, const std::string& path, const std::string& subprotocol,
+         std::size_t read_size = 64 * 1024)
+      : reader_(read_size) {
     fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd_ < 0) die_errno("socket");
     sockaddr_in address{};

@@ -90,6 +90,11 @@ class UvPoll final : public FdWatch {
 
   void set(unsigned events) override {
     if (handle_ == nullptr) return;
+    // libuv takes the descriptor out of epoll and puts it back even when nothing changes. It is not active
+    // after an error.
+    if (std::exchange(events_, events) == events &&
+        uv_is_active(reinterpret_cast<const uv_handle_t*>(&handle_->uv)) != 0)
+      return;
     int uv_events = 0;
     if ((events & kReadable) != 0) uv_events |= UV_READABLE;
     if ((events & kWritable) != 0) uv_events |= UV_WRITABLE;
@@ -113,6 +118,7 @@ class UvPoll final : public FdWatch {
 
  private:
   PollHandle* handle_;
+  unsigned events_ = 0;
 };
 
 class UvSignal final : public SignalWatch {

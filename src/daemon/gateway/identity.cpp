@@ -1,6 +1,5 @@
 #include "daemon/gateway/identity.h"
 
-#include <fmt/core.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -91,10 +90,13 @@ std::string make_uid(std::string_view site, std::string_view protocol, std::stri
   EVP_Digest(name.data(), name.size(), digest.data(), &size, EVP_sha1(), nullptr);
   digest[6] = static_cast<unsigned char>((digest[6] & 0x0F) | 0x50);
   digest[8] = static_cast<unsigned char>((digest[8] & 0x3F) | 0x80);
+  static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
+  out.reserve(36);
   for (std::size_t i = 0; i < 16; ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) out.push_back('-');
-    out += fmt::format("{:02x}", digest[i]);
+    out.push_back(kHex[digest[i] >> 4]);
+    out.push_back(kHex[digest[i] & 0xF]);
   }
   return out;
 }

@@ -14,6 +14,9 @@ namespace aiot::gateway {
 
 namespace {
 
+/// For each protocol; then all are forgotten.
+constexpr std::size_t kMaxKnownUids = 200'000;
+
 /// The node reported what was written: the same text, or the same number ("1" and 1.0).
 bool is_echo(std::string_view written, std::string_view reported) {
   if (written == reported) return true;
@@ -30,6 +33,15 @@ Error MessageNodes::refuse(Drop reason, std::string message) {
   return make_error(Errc::rejected, std::move(message));
 }
 
+const std::string& MessageNodes::uid_of(Protocol protocol, std::string_view id) {
+  auto& known = uids_.at(static_cast<std::size_t>(protocol));
+  std::string key(id);
+  if (const auto at = known.find(key); at != known.end()) return at->second;
+  if (known.size() >= kMaxKnownUids) known.clear();
+  auto uid = make_uid(policy_.options_.site, to_string(protocol), id);
+  return known.emplace(std::move(key), std::move(uid)).first->second;
+}
+
 Result<Node*> MessageNodes::heard(const NodeSource& from, bool brings_value, const Now& now) {
   ++core_.counters.received;
   if (!is_node_id(from.id))
@@ -38,11 +50,10 @@ Result<Node*> MessageNodes::heard(const NodeSource& from, bool brings_value, con
         fmt::format("node id '{}': it must be 1 to 64 printable characters without '/', '+' and '#'",
                     shown(from.id)));
   if (from.may_be_echo) {
-    const Node* same =
-        core_.table.find(make_uid(policy_.options_.site, to_string(Protocol::mqttsn), from.id));
+    const Node* same = core_.table.find(uid_of(Protocol::mqttsn, from.id));
     if (same != nullptr && same->live) return nullptr;
   }
-  const auto uid = make_uid(policy_.options_.site, to_string(from.protocol), from.id);
+  const auto& uid = uid_of(from.protocol, from.id);
   Node* node = core_.table.find(uid);
   if (node == nullptr) {
     node = core_.table.add(uid, policy_.lifetime_of(uid));
@@ -103,7 +114,7 @@ Result<void> MessageNodes::value(const NodeSource& from, std::string_view resour
 }
 
 void MessageNodes::gone(Protocol protocol, std::string_view id, const Now& now) {
-  Node* node = core_.table.find(make_uid(policy_.options_.site, to_string(protocol), id));
+  Node* node = core_.table.find(uid_of(protocol, id));
   if (node == nullptr) return;
   for (bool found = node->pending_writes > 0; found;) {
     const auto at = std::find_if(pending_.begin(), pending_.end(),
@@ -115,7 +126,7 @@ void MessageNodes::gone(Protocol protocol, std::string_view id, const Now& now) 
 }
 
 void MessageNodes::set_lifetime(Protocol protocol, std::string_view id, Duration lifetime) {
-  Node* node = core_.table.find(make_uid(policy_.options_.site, to_string(protocol), id));
+  Node* node = core_.table.find(uid_of(protocol, id));
   if (node == nullptr) return;
   node->agreed_silence = lifetime;
   core_.table.set_lifetime(*node, lifetime > Duration(0) ? lifetime : policy_.lifetime_of(node->uid));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <set>
 #include <string>
@@ -57,6 +58,8 @@ class MessageNodes {
     wire::Ask ask;
     TimePoint asked{}, due{};
   };
+  /// make_uid(), which is dear, remembered: it would be asked for with every message.
+  const std::string& uid_of(Protocol protocol, std::string_view id);
   /// The node, made if need be; null when a retained message is not for it.
   Result<Node*> heard(const NodeSource& from, bool brings_value, const Now& now);
   /// Settles what waited for this value.
@@ -66,6 +69,7 @@ class MessageNodes {
 
   Core& core_;
   Policy& policy_;
+  std::array<std::unordered_map<std::string, std::string>, 4> uids_;  ///< by id, for each protocol
   std::unordered_map<Ticket, Pending> pending_;
   std::set<std::pair<TimePoint, Ticket>> due_;
 };

@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <thread>
@@ -145,6 +146,25 @@ TEST_CASE("a paused watch is silent") {
   stop->start(5ms);
   run(*loop);
   CHECK(calls == 0);
+}
+
+TEST_CASE("a watch that is set to what it watches already goes on, after an error too") {
+  const auto loop = aiot::make_uv_loop();
+  std::array<int, 2> pipe{};
+  REQUIRE(::pipe(pipe.data()) == 0);
+  ::close(pipe[0]);  // writing is an error now
+  int calls = 0;
+  std::unique_ptr<FdWatch> watch;
+  watch = loop->watch(pipe[1], FdWatch::kWritable, [&](unsigned) {
+    watch->set(FdWatch::kWritable);
+    if (++calls == 3) loop->stop();
+  });
+  auto deadline = loop->make_timer([&] { loop->stop(); });
+  deadline->start(5s);
+  run(*loop);
+  CHECK(calls == 3);
+  watch.reset();
+  ::close(pipe[1]);
 }
 
 TEST_CASE("signals arrive on the loop") {
