@@ -174,6 +174,18 @@ describe('nodes at an MQTT broker, as a web client sees them', () => {
     assert.equal(a.messages.filter((m) => m.type === 'Publish' && m.data === 'from sn 1').length, 1)
   })
 
+  it('gives a client what is retained once, though others subscribe the same meanwhile', async () => {
+    await publish('shelf', 'kept', { retain: true })
+    const clients = ['c', 'd', 'e'].map((name) => peers.client(name))
+    for (const peer of clients) {
+      await peer.connect(`sn-shelf-${peer.socket}`)
+      await peer.subscribe('shelf', 2)
+      assert.equal((await peer.message()).data, 'kept')
+    }
+    await publish('shelf', 'end')
+    for (const peer of clients) assert.equal((await peer.message()).data, 'end')
+  })
+
   it('takes an MQTT-SN node that is passed on for one node, of MQTT-SN', async () => {
     const sn = peers.client('node')
     await sn.connect('sn-node')
@@ -191,18 +203,20 @@ describe('nodes at an MQTT broker, as a web client sees them', () => {
   it('keeps what comes for a sleeping MQTT-SN client while the gateway is away', async () => {
     const sleeper = peers.client('sleeper')
     await sleeper.connect('sn-sleeper', { cleansess: 0 })
-    await sleeper.subscribe('mail')
+    // Not in the order of their names, in which they are subscribed anew after the restart.
+    for (const filter of ['mail', 'letters/#', 'attic']) await sleeper.subscribe(filter)
     await sleeper.ask('Disconnect', { duration: 300 }, 'Disconnect')
     await publish('mail', 'first')
     await gateway.end('SIGKILL')
     await publish('mail', 'second')
+    await publish('attic', 'meanwhile')
     gateway = await startGateway()
     await publish('mail', 'third')
     const got = []
-    while (got.length < 3) {
+    while (got.length < 4) {
       sleeper.send('PingReq', { client_id: 'sn-sleeper' })
       got.push((await sleeper.message()).data)
     }
-    assert.deepEqual(got, ['first', 'second', 'third'])
+    assert.deepEqual(got, ['first', 'second', 'meanwhile', 'third'])
   })
 })

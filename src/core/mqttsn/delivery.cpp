@@ -1,6 +1,7 @@
 #include "core/mqttsn/delivery.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace aiot::mqttsn {
 
@@ -18,6 +19,8 @@ std::uint16_t Delivery::next_message_id(Session& session) {
 }
 
 std::pair<TopicKind, std::uint16_t> Delivery::topic_id(Session& session, const std::string& topic) const {
+  // An id of its own goes first: it subscribed that name, or knows no other kind.
+  if (const auto id = session.topics.find(topic); id != 0) return {TopicKind::normal, id};
   for (const auto& [id, name] : core_.options_.predefined)
     if (name == topic) return {TopicKind::predefined, id};
   if (topic.size() == 2) return {TopicKind::short_name, short_topic_id(topic[0], topic[1])};
@@ -141,6 +144,7 @@ void Delivery::pop(Session& session, bool delivered) {
   session.queue.pop_front();
   session.in_flight = {};
   session.publish_id = 0;
+  session.topic_refused = false;
   if (delivered) ++core_.counters_.delivered;
   if (kept) core_.saved(session, SessionChange::Kind::dequeued);
   core_.file(session);
@@ -172,7 +176,13 @@ void Delivery::acknowledged(Session& session, const Packet& packet, TimePoint no
     // Also for QoS 0, whose number is 0: the id is told again before the next message of that topic.
     session.topics.set_known(packet.topic_id, false);
     if (!is_waiting(session, InFlight::Step::publish, packet)) return;
-    in_flight = {};
+    if (std::exchange(session.topic_refused, true)) {  // told once more, and still unknown
+      core_.drop(GatewayDrop::refused_by_client);
+      pop(session, false);
+    } else {
+      session.topics.assign(session.queue.front().topic, core_.options_.topics);
+      in_flight = {};
+    }
     return pump(session, now);
   }
   if (!is_waiting(session, InFlight::Step::publish, packet)) return;

@@ -25,11 +25,14 @@ Session* GatewayCore::at(const Peer& peer) {
 
 void GatewayCore::bind(Session& session, const Peer& peer) {
   if (Session* other = at(peer); other != nullptr && other != &session) {
+    other->displaced = true;
     lose(*other);
     unbind(*other);
+    saved(*other);
   }
   unbind(session);
   session.peer = peer;
+  session.displaced = false;
   peers_[peer] = &session;
 }
 
@@ -75,7 +78,10 @@ void GatewayCore::connect(const Peer& from, Packet& packet, TimePoint now) {
     session.queued_bytes = 0;
     session.in_flight = {};
     session.publish_id = 0;
+    session.topic_refused = false;
     session.unreleased.clear();
+    session.storing.clear();
+    session.topics.forget_known();
     saved(session, SessionChange::Kind::cleared);
     session.recent.clear();
     session.will.reset();
@@ -180,7 +186,10 @@ void GatewayCore::ping(const Peer& from, Packet& packet, TimePoint now) {
     drop(GatewayDrop::not_connected);
     return send(from, {.type = Type::disconnect});
   }
-  if (!(session->peer == from)) bind(*session, from);
+  if (!(session->peer == from)) {
+    bind(*session, from);
+    saved(*session);
+  }
   session->heard = now;
   if (session->state == Session::State::asleep || session->state == Session::State::awake) {
     session->state = Session::State::awake;
@@ -245,8 +254,10 @@ void GatewayCore::restore(Session restored, TimePoint now) {
   session.heard = now;
   session.deadline = session.idle_since = TimePoint::max();
   session.storing.clear();  // their clients repeat them
+  // Only a message of QoS 2 can wait for its release.
+  if (session.queue.empty() || session.queue.front().qos != 2) session.in_flight = {};
   Delivery::interrupt(session);
-  if (at(session.peer) == nullptr) peers_[session.peer] = &session;
+  if (!session.displaced && at(session.peer) == nullptr) peers_[session.peer] = &session;
   for (const auto& [filter, qos] : session.subscriptions) {
     subscriptions_.add(filter, &session, qos);
     if (filters_[filter]++ == 0) effects_.subscribe(filter);

@@ -172,7 +172,8 @@ void GatewayCore::publish(Session& session, Packet& packet) {
   if (qos > 0) {
     const auto hash = hash_of(packet);
     const auto id = packet.message_id;
-    if (session.storing.contains(id)) {
+    const auto under_way = session.storing.find(id);
+    if (under_way != session.storing.end() && storing_.at(under_way->second).hash == hash) {
       ++counters_.duplicates;  // its answer follows
       return;
     }
@@ -186,8 +187,8 @@ void GatewayCore::publish(Session& session, Packet& packet) {
       ++counters_.duplicates;
       return send(session.peer, answer);
     }
-    session.storing.insert(id);
     storing_[++last_ticket_] = {session.client_id, id, packet.topic_id, qos, hash};
+    session.storing[id] = last_ticket_;
   }
   ++counters_.published;
   effects_.publish(qos > 0 ? last_ticket_ : 0, session.client_id,
@@ -202,9 +203,12 @@ void GatewayCore::stored(Ticket ticket, bool ok) {
   const auto at = sessions_.find(storing.client_id);
   if (at == sessions_.end()) return;
   auto& session = *at->second;
-  session.storing.erase(storing.message_id);
+  if (!ok) drop(GatewayDrop::not_stored);
+  const auto under_way = session.storing.find(storing.message_id);
+  // Begun anew, the client does not wait for it, and may have given its number to another message.
+  if (under_way == session.storing.end() || under_way->second != ticket) return;
+  session.storing.erase(under_way);
   if (!ok) {
-    drop(GatewayDrop::not_stored);
     send(session.peer, {.type = Type::puback,
                         .topic_id = storing.topic_id,
                         .message_id = storing.message_id,

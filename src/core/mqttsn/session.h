@@ -50,6 +50,8 @@ class TopicIds {
   /// Whether the client knows it too: it registered or subscribed it, or acknowledged ours.
   [[nodiscard]] bool known(std::uint16_t id) const { return known_.contains(id); }
   void set_known(std::uint16_t id, bool known);
+  /// The client has begun anew: it knows none, but their numbers stay.
+  void forget_known() { known_.clear(); }
   void restore(std::uint16_t id, const std::string& name, bool known);
   [[nodiscard]] const std::map<std::uint16_t, std::string>& all() const { return names_; }
 
@@ -69,7 +71,7 @@ struct SessionChange {
     dequeued,    ///< the first of those with QoS 1 or 2 has left the queue
     unreleased,  ///< the QoS 2 message `id` of the client was taken
     released,    ///< ... and released
-    cleared,     ///< a clean start: queue and unreleased are empty
+    cleared,     ///< a clean start: queue and unreleased are empty, no topic id is known
     gone
   };
   Kind kind = Kind::session;
@@ -101,6 +103,7 @@ struct Session {
 
   std::string client_id;
   Peer peer;
+  bool displaced = false;  ///< another client has come from there since
   State state = State::closed;
   bool clean = true;
   Duration keep_alive{};  ///< or how long it sleeps
@@ -112,9 +115,10 @@ struct Session {
   std::size_t queued_bytes = 0;
   InFlight in_flight;
   std::uint16_t publish_id = 0;  ///< message id of the queue's first, once it was sent: it keeps it
+  bool topic_refused = false;    ///< the client did not know the topic id of the queue's first
   std::uint16_t last_message_id = 0;
   std::set<std::uint16_t> unreleased;  ///< QoS 2 messages of it that were taken and not yet released
-  std::set<std::uint16_t> storing;     ///< message ids that the sink has not yet answered for
+  std::map<std::uint16_t, std::uint64_t> storing;  ///< message ids that the sink owes an answer for: tickets
   std::deque<std::pair<std::uint16_t, std::size_t>> recent;  ///< QoS 1 messages taken: id and hash
   bool plain = false;                       ///< it said "not supported" to DUP or RETAIN: gets neither
   TimePoint deadline = TimePoint::max();    ///< under which it is filed for the next tick; max: not at all

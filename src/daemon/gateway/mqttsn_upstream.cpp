@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "core/base/random.h"
 #include "core/base/text.h"
@@ -17,6 +18,13 @@ namespace {
 /// Retained messages follow their SUBACK within this.
 constexpr Duration kRetainedTime = std::chrono::seconds(10);
 constexpr std::uint32_t kMaxIdentifier = 268'435'455;
+
+/// The same at each start: the broker's session, and what it kept meanwhile, outlive the gateway.
+std::uint32_t identifier_of(std::string_view filter) {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : filter) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return static_cast<std::uint32_t>(hash % kMaxIdentifier) + 1;
+}
 
 mqttsn::Message to_sn(const mqtt::Message& message, bool retain) {
   return {message.topic, message.payload, message.qos, retain};
@@ -61,8 +69,7 @@ void MqttSnUpstream::send_subscribe(const std::string& name, Filter& filter) {
 
 void MqttSnUpstream::subscribe(const std::string& filter) {
   const auto at = filters_.try_emplace(filter).first;
-  last_identifier_ = last_identifier_ % kMaxIdentifier + 1;
-  at->second.identifier = last_identifier_;
+  at->second.identifier = identifier_of(filter);
   tree_.add(filter, &at->first, 0);
   send_subscribe(filter, at->second);
 }
@@ -81,7 +88,7 @@ void MqttSnUpstream::wants_retained(const std::string& client_id, const std::str
   std::erase_if(at->second.waiting, [&](const Waiting& waiting) {
     return waiting.client_id == client_id || waiting.until <= loop_.now();
   });
-  at->second.waiting.push_back({client_id, qos, TimePoint::max()});
+  at->second.waiting.push_back({client_id, qos, TimePoint::max(), {}});
   send_subscribe(filter, at->second);
 }
 
@@ -104,8 +111,10 @@ void MqttSnUpstream::received(const mqtt::Message& message) {
 }
 
 void MqttSnUpstream::retained(const mqtt::Message& message, Filter& filter) {
-  for (const auto& waiting : filter.waiting) {
+  for (auto& waiting : filter.waiting) {
     if (waiting.until <= loop_.now()) continue;
+    // Others' SUBSCRIBEs bring it again.
+    if (!waiting.had.insert(std::hash<std::string>()(message.topic)).second) continue;
     auto out = to_sn(message, true);
     out.qos = std::min(out.qos, waiting.qos);
     callbacks_.deliver_to(waiting.client_id, std::move(out));

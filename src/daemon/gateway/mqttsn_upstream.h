@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/log.h"
@@ -34,6 +35,7 @@ class MqttSnUpstream final : public MqttSnRoutes {
     std::string client_id;
     int qos = 0;
     TimePoint until{};
+    std::unordered_set<std::size_t> had;  ///< hashes of the topics that it has been given
   };
   struct Filter {
     std::uint32_t identifier = 0;
@@ -48,7 +50,6 @@ class MqttSnUpstream final : public MqttSnRoutes {
   MqttSnRoutesCallbacks callbacks_;
   std::map<std::string, Filter> filters_;
   SubscriptionTree<const std::string> tree_;  ///< of the same, by their names in `filters_`
-  std::uint32_t last_identifier_ = 0;
   log::Limiter complaints_{10};
   std::unique_ptr<mqtt::Session> session_;
 };

@@ -21,7 +21,7 @@ using mqttsn::SessionChange;
 using Kind = SessionChange::Kind;
 using nlohmann::json;
 
-constexpr std::size_t kMaxLine = 256 * 1024;
+constexpr std::size_t kMaxLine = 8UL * 1024 * 1024;  ///< all subscriptions of a client, each byte escaped
 
 std::int64_t seconds(Duration time) { return std::chrono::duration_cast<std::chrono::seconds>(time).count(); }
 
@@ -35,6 +35,7 @@ void write_message(wire::JsonWriter& writer, const Message& message) {
 void write_session(wire::JsonWriter& writer, const Session& session) {
   writer.string("address", session.peer.address.text());
   if (!session.peer.node.empty()) writer.string("node", text::base64(session.peer.node));
+  if (session.displaced) writer.boolean("displaced", true);
   writer.number("state", static_cast<int>(session.state));
   writer.boolean("clean", session.clean);
   writer.number("keep_alive", seconds(session.keep_alive));
@@ -110,6 +111,7 @@ bool read_session(const json& object, Session& session) {
   auto address = SocketAddress::parse(members.text("address"));
   if (!address) return false;
   session.peer = {*address, object.contains("node") ? members.bytes("node") : std::string()};
+  session.displaced = members.flag("displaced");
   session.state =
       static_cast<Session::State>(members.number("state", static_cast<std::int64_t>(Session::State::closed)));
   session.clean = members.flag("clean");
@@ -170,7 +172,10 @@ bool read_change(const json& object, SessionFile& file) {
     default:
       session.queue.clear();
       session.queued_bytes = 0;
+      session.publish_id = 0;
+      session.in_flight = {};
       session.unreleased.clear();
+      session.topics.forget_known();
   }
   return members.good;
 }

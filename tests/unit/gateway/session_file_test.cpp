@@ -91,8 +91,24 @@ TEST_CASE("Changes add up to the session as it is") {
   file = parse_session_file(text);
   CHECK(file->sessions.at("c").queue.empty());
   CHECK(file->sessions.at("c").unreleased.empty());
+  CHECK(file->sessions.at("c").in_flight.step == InFlight::Step::none);
+  CHECK(file->sessions.at("c").publish_id == 0);
+  CHECK_FALSE(file->sessions.at("c").topics.known(4));
   append_change(text, session, {Kind::gone});
   CHECK(parse_session_file(text)->sessions.empty());
+}
+
+TEST_CASE("A client with all the subscriptions it may have does no harm to the file") {
+  auto session = example("c");
+  session.displaced = true;
+  session.subscriptions.clear();
+  for (int i = 1000; i < 2024; ++i) session.subscriptions[std::to_string(i) + std::string(1020, '\x01')] = 1;
+  std::string text = session_file_head();
+  append_session(text, session);
+  const auto file = parse_session_file(text);
+  REQUIRE(file);
+  check_same(file->sessions.at("c"), session);
+  CHECK(file->sessions.at("c").displaced);
 }
 
 TEST_CASE("A message that expires, or is of QoS 0, is not saved") {

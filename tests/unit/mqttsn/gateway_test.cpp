@@ -88,6 +88,71 @@ TEST_CASE("a message is acknowledged once it is stored, and not at all before") 
   CHECK(w.take(1).at(0).return_code == ReturnCode::accepted);
 }
 
+TEST_CASE("what is still being stored swallows no other message under its number") {
+  World w;
+  w.stores = false;
+  w.connect(1, "c");
+  const auto id = w.topic(1, "t");
+  const auto message = [&](int qos, const char* data) {
+    return Packet{
+        .type = Type::publish, .flags = {.qos = qos}, .topic_id = id, .message_id = 5, .data = data};
+  };
+  const int qos = GENERATE(1, 2);
+  w.from(1, message(qos, "old"));
+  w.connect(1, "c");
+  w.from(1, message(qos, "new"));
+  REQUIRE(w.held.size() == 2);
+  w.core.stored(w.held[0], true);
+  CHECK(w.take(1).empty());  // nobody waits for that any more
+  w.core.stored(w.held[1], true);
+  CHECK(w.types(1) == Types{qos == 1 ? Type::puback : Type::pubrec});
+}
+
+TEST_CASE("a client that never knows the topic id is told it once more, and then left alone") {
+  World w({.predefined = {{7, "pre/defined"}}});
+  w.connect(1, "c");
+  w.subscribe(1, "+");
+  w.subscribe(1, "+/+");
+  const auto* topic = GENERATE("ab", "pre/defined", "long");
+  w.core.deliver({topic, "1", 1, false}, w.now);
+  int publishes = 0;
+  for (int round = 0; round < 10; ++round) {
+    for (const auto& packet : w.take(1)) {
+      if (packet.type == Type::register_)
+        w.from(1, {.type = Type::regack, .topic_id = packet.topic_id, .message_id = packet.message_id});
+      if (packet.type != Type::publish) continue;
+      ++publishes;
+      w.from(1, {.type = Type::puback,
+                 .topic_id = packet.topic_id,
+                 .message_id = packet.message_id,
+                 .return_code = ReturnCode::invalid_topic_id});
+    }
+  }
+  CHECK(publishes == 2);
+  CHECK(w.core.counters().queued == 0);
+  CHECK(w.core.counters().dropped[static_cast<std::size_t>(GatewayDrop::refused_by_client)] == 1);
+}
+
+TEST_CASE("a short name that the client subscribed by its name comes under the id it was given") {
+  World w;
+  w.connect(1, "c");
+  const auto id = w.subscribe(1, "ab");
+  w.core.deliver({"ab", "1", 1, false}, w.now);
+  const auto got = w.take(1).at(0);
+  CHECK(got.flags.topic_kind == TopicKind::normal);
+  CHECK(got.topic_id == id);
+}
+
+TEST_CASE("a client that begins anew is told the topic ids again") {
+  World w;
+  w.connect(1, "c");
+  w.topic(1, "a/b");
+  w.connect(1, "c");
+  w.subscribe(1, "a/#");
+  w.core.deliver({"a/b", "1", 0, false}, w.now);
+  CHECK(w.types(1) == Types{Type::register_});
+}
+
 TEST_CASE("unknown topic ids, names that are none and strangers are refused") {
   World w;
   w.from(1, {.type = Type::register_, .message_id = 1, .data = "t"});
@@ -275,6 +340,35 @@ TEST_CASE("a restarted gateway knows its clients, which go on with REGISTER and 
   w.from(1, {.type = Type::publish, .flags = {.qos = 1}, .topic_id = id, .message_id = 9, .data = "2"});
   CHECK(w.types(1) == Types{Type::puback});
   CHECK(w.published == Texts{"c node/c/led=2 q1"});
+}
+
+TEST_CASE("a restarted gateway takes a place for that of the client that came from there last") {
+  World before;
+  const bool old_is_first = GENERATE(true, false);
+  before.connect(1, old_is_first ? "a" : "z", false);
+  before.topic(1, "old");
+  before.connect(1, "m", false);
+  const auto id = before.topic(1, "new");
+
+  World w;
+  for (const auto& [client_id, session] : before.saved) w.core.restore(session, w.now);
+  w.from(1, {.type = Type::publish, .topic_id = id, .data = "1"});
+  CHECK(w.published == Texts{"m new=1 q0"});
+}
+
+TEST_CASE("a session without a message waits for no release") {
+  World w;
+  Session session;
+  session.client_id = "c";
+  session.peer = {World::address(1), {}};
+  session.state = Session::State::active;
+  session.in_flight.step = InFlight::Step::pubrel;
+  session.in_flight.message_id = 3;
+  w.core.restore(session, w.now);
+  w.advance(1min);
+  CHECK(w.take(1).empty());
+  w.from(1, {.type = Type::pubcomp, .message_id = 3});
+  CHECK(w.core.counters().delivered == 0);
 }
 
 TEST_CASE("a client has its bounds, and others nothing of it") {
