@@ -36,7 +36,7 @@ _aiot() {
     get:--accept) return ;;
     get:--parse) _aiot_words 'json'; return ;;
     get:--max-age) return ;;
-    get:--qos) _aiot_words '0 1 2'; return ;;
+    get:-q | get:--qos) _aiot_words '0 1 2'; return ;;
     get:--interface) return ;;
     get:--user) return ;;
     get:--password-file) _aiot_files; return ;;
@@ -53,7 +53,7 @@ _aiot() {
     put:--if-match) return ;;
     put:--id) return ;;
     put:--expires) return ;;
-    put:--qos) _aiot_words '0 1 2'; return ;;
+    put:-q | put:--qos) _aiot_words '0 1 2'; return ;;
     put:--method) _aiot_words 'FETCH PATCH iPATCH'; return ;;
     put:--interface) return ;;
     put:--user) return ;;
@@ -106,7 +106,7 @@ _aiot() {
     observe:--accept) return ;;
     observe:--parse) _aiot_words 'json'; return ;;
     observe:--max-age) return ;;
-    observe:--qos) _aiot_words '0 1 2'; return ;;
+    observe:-q | observe:--qos) _aiot_words '0 1 2'; return ;;
     observe:--retained) _aiot_words 'yes no'; return ;;
     observe:--interface) return ;;
     observe:--user) return ;;
@@ -118,7 +118,7 @@ _aiot() {
     observe:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
     observe:--out) _aiot_files; return ;;
     observe:--from) _aiot_files; return ;;
-    publish:--qos) _aiot_words '0 1 2'; return ;;
+    publish:-q | publish:--qos) _aiot_words '0 1 2'; return ;;
     publish:--user-property) return ;;
     publish:--content-type) return ;;
     publish:--message-expiry) return ;;
@@ -195,12 +195,12 @@ _aiot() {
   case $command in
     '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes serve-gateway serve-broker simulate demo keys config completion' ;;
     discover) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --interface --rd --user --password-file --ca --cert --key --client-id --mqtt-version' words='' ;;
-    get) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age --qos --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
-    put) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --qos --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
+    get) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age -q --qos --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
+    put) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires -q --qos --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
     post) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
     delete) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
-    observe) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help -n --count --for --poll --exec --accept --parse --stale --live --max-age --qos --retained --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from' words='' ;;
-    publish) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --lines --qos --retain --user-property --content-type --message-expiry --response-topic --content-format --accept --if-match --id --expires --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out' words='' ;;
+    observe) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help -n --count --for --poll --exec --accept --parse --stale --live --max-age -q --qos --retained --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from' words='' ;;
+    publish) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --lines -q --qos --retain --user-property --content-type --message-expiry --response-topic --content-format --accept --if-match --id --expires --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out' words='' ;;
     nodes) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --state --protocol --gateway --label -q --query --limit' words='' ;;
     serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --allow --key-file --state-dir --log-format --standalone --listen --allow-origin --retention' words='' ;;
     serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --retention --key-file --state-dir --log-format' words='' ;;

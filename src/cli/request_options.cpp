@@ -79,7 +79,7 @@ void RequestOptions::add_common(CLI::App& app) {
 }
 
 void RequestOptions::add_qos(CLI::App& app) {
-  add_choice(app, "--qos", qos_,
+  add_choice(app, "-q,--qos", qos_,
              "MQTT and MQTT-SN: quality of service, at most once, at least once, exactly once",
              {"0", "1", "2"});
 }

@@ -10,8 +10,12 @@ namespace aiot::mqtt {
 
 namespace {
 
+/// As much as a command reads whole anywhere else.
+constexpr std::size_t kMaxPacket = 64UL * 1024 * 1024;
+
 SessionOptions options_of(const Uri& uri, const ClientOptions& options, Duration timeout) {
   SessionOptions out;
+  out.max_packet = kMaxPacket;
   out.host = uri.zone.empty() ? uri.host : uri.host + "%" + uri.zone;
   out.port = uri.port;
   if (uri.scheme == "mqtts") out.tls = options.tls;

@@ -91,7 +91,7 @@ void SessionCore::work() {
       return;
     }
     if (stopping_ && publisher_.empty() && !connected()) {
-      finish({});
+      finish(make_error(Errc::abandoned, "the session has ended"));
       return;
     }
     push();
@@ -285,7 +285,7 @@ void SessionCore::ended(const Error& why) {
   subscriptions_.lost();
   state_ = State::waiting;
   if (stopping_ && publisher_.empty()) {
-    finish({});
+    finish(make_error(Errc::abandoned, "the session has ended"));
     return;
   }
   if (falls) {

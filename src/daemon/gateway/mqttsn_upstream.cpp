@@ -70,6 +70,7 @@ void MqttSnUpstream::send_subscribe(const std::string& name, Filter& filter) {
 void MqttSnUpstream::subscribe(const std::string& filter) {
   const auto at = filters_.try_emplace(filter).first;
   at->second.identifier = identifier_of(filter);
+  at->second.order = ++last_order_;
   tree_.add(filter, &at->first, 0);
   send_subscribe(filter, at->second);
 }
@@ -94,8 +95,9 @@ void MqttSnUpstream::wants_retained(const std::string& client_id, const std::str
 
 void MqttSnUpstream::received(const mqtt::Message& message) {
   // Of a message that several filters match, the server sends a copy for each (or one for all): retained ones
-  // answer that filter's SUBSCRIBE, others are taken by the first filter that matches.
-  const std::string* first = nullptr;
+  // answer that filter's SUBSCRIBE, others are taken by the oldest filter that matches: of what the server
+  // had queued before a newer one came, that has a copy too.
+  const Filter* first = nullptr;
   const auto is_for = [&](const Filter& filter) {
     return message.subscriptions.empty() ||
            std::find(message.subscriptions.begin(), message.subscriptions.end(), filter.identifier) !=
@@ -104,9 +106,9 @@ void MqttSnUpstream::received(const mqtt::Message& message) {
   tree_.match(message.topic, [&](const std::string& name, int) {
     auto& filter = filters_.at(name);
     if (message.retain && is_for(filter)) retained(message, filter);
-    if (first == nullptr || name < *first) first = &name;
+    if (first == nullptr || filter.order < first->order) first = &filter;
   });
-  if (message.retain || first == nullptr || !is_for(filters_.at(*first))) return;
+  if (message.retain || first == nullptr || !is_for(*first)) return;
   callbacks_.deliver(to_sn(message, false));
 }
 

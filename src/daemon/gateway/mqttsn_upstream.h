@@ -39,6 +39,7 @@ class MqttSnUpstream final : public MqttSnRoutes {
   };
   struct Filter {
     std::uint32_t identifier = 0;
+    std::uint64_t order = 0;       ///< of subscription: older filters have lower ones
     std::vector<Waiting> waiting;  ///< for what is retained
   };
   void received(const mqtt::Message& message);
@@ -49,6 +50,7 @@ class MqttSnUpstream final : public MqttSnRoutes {
   std::string name_;
   MqttSnRoutesCallbacks callbacks_;
   std::map<std::string, Filter> filters_;
+  std::uint64_t last_order_ = 0;
   SubscriptionTree<const std::string> tree_;  ///< of the same, by their names in `filters_`
   log::Limiter complaints_{10};
   std::unique_ptr<mqtt::Session> session_;

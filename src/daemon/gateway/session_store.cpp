@@ -17,6 +17,7 @@ namespace aiot::gateway {
 
 namespace {
 
+constexpr std::size_t kMaxPending = 8UL * 1024 * 1024;
 constexpr std::size_t kShortenAt = 20'000;  ///< lines, and four times as many as the sessions need
 
 bool write_all(int fd, std::string_view text) {
@@ -101,10 +102,13 @@ Result<SessionFile> SessionStore::load() {
 
 void SessionStore::write() {
   if (!write_all(fd_, pending_)) {
-    if (failures_.allow()) log::error("cannot write {}: {}", path_, errno_error("", errno).message);
-  } else {
-    size_ += pending_.size();
+    const int error = errno;
+    if (failures_.allow()) log::error("{}", errno_error("cannot write " + path_, error).message);
+    // Half a line would spoil all that follows. What is too much to wait for room on the disk is lost.
+    if (::ftruncate(fd_, static_cast<off_t>(size_)) != 0 || pending_.size() > kMaxPending) pending_.clear();
+    return;
   }
+  size_ += pending_.size();
   pending_.clear();
   if (shortening_from_ == 0 && lines_ >= kShortenAt && lines_ >= short_lines_ * 4) shorten();
 }
