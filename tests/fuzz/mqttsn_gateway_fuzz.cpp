@@ -52,7 +52,8 @@ class World final : private GatewayEffects {
     const auto from = SocketAddress::parse("10.0.0." + std::to_string(1 + what % 3) + ":1885");
     switch ((what >> 2) % 8) {
       case 0: return core_.received(*from, some(), now_);
-      case 1: return void(core_.deliver({topic(byte()), std::string(some()), byte() % 3, (byte() & 1) != 0}, now_));
+      case 1:
+        return void(core_.deliver({topic(byte()), std::string(some()), byte() % 3, (byte() & 1) != 0}, now_));
       case 2: now_ += std::chrono::seconds(byte()); return;
       case 3: return store();
       default: break;
