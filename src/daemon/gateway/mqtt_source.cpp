@@ -35,7 +35,7 @@ MqttSource::MqttSource(EventLoop& loop, Policy& policy, Sink& sink, MqttOptions 
     if (!std::exchange(lost_, true)) log::warn("MQTT broker {}: {}; trying again", broker_, why.message);
     check_timer_->stop();
   };
-  callbacks.received = [this](mqtt::Message message, Completion<> stored) {
+  callbacks.received = [this](const mqtt::Message& message, Completion<> stored) {
     received(message);
     if (sink_.stored()) {
       stored(Result<>());

@@ -36,7 +36,7 @@ MqttSnUpstream::MqttSnUpstream(EventLoop& loop, mqtt::SessionOptions options, st
                                MqttSnRoutesCallbacks callbacks)
     : loop_(loop), name_(std::move(name)), callbacks_(std::move(callbacks)) {
   mqtt::Session::Callbacks session;
-  session.received = [this](mqtt::Message message, Completion<> stored) {
+  session.received = [this](const mqtt::Message& message, Completion<> stored) {
     received(message);  // what is for clients that are away is on disk by then
     stored(Result<>());
   };
