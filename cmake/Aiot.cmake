@@ -5,6 +5,7 @@ find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
 # Without TLS for as long as no CoAP of ours is secured: libcoap sets OpenSSL up for every context, which costs a
 # command 5 ms and a daemon 1 ms a context. Debian has the same library with OpenSSL under libcoap-3-openssl.

@@ -155,7 +155,7 @@ class World {
     saved.read = below(2) == 0;
     saved.out = below(2) == 0;
     saved.last_seen = now_.wall - std::chrono::seconds(below(256));
-    saved.resources.push_back({"led", "0", std::nullopt, below(2) == 0, Held::no, saved.last_seen});
+    saved.resources.push_back({"led", "0", std::nullopt, below(2) == 0, false, saved.last_seen});
     if (below(2) == 0)
       saved.registration =
           Registration{"saved", "", "", saved.uid, std::chrono::hours(1), "</t>", below(2) == 0, {}};

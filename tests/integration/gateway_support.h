@@ -224,6 +224,7 @@ class FakeBroker {
   int upgrades = 0;
   bool refuse = false;  ///< with 401
   bool acknowledges = true;
+  bool replays = false;  ///< it speaks the extension "journal"
   std::uint32_t window = 8192;
 
  private:
@@ -259,29 +260,35 @@ class FakeBroker {
       wire::Welcome welcome;
       welcome.acknowledged = last_sequence;
       welcome.window_items = window;
+      welcome.journal = replays;
       send(welcome);
     } else if (auto* sync = std::get_if<wire::Sync>(&*message)) {
       synced.insert(synced.end(), sync->nodes.begin(), sync->nodes.end());
       if (sync->last) log.emplace_back("synced");
     } else if (auto* batch = std::get_if<wire::Batch>(&*message)) {
       CHECK(batch->first == last_sequence + 1);
-      for (const auto& item : batch->items) write_down(item);
+      for (const auto& item : batch->items) write_down(item, batch->replay ? "replay " : "");
       last_sequence = batch->first + batch->items.size() - 1;
       items += batch->items.size();
       if (acknowledges) send(wire::Ack{last_sequence});
+    } else if (auto* live = std::get_if<wire::Live>(&*message)) {
+      for (const auto& item : live->items) write_down(item, "live ");
+    } else if (auto* next = std::get_if<wire::NextStream>(&*message)) {
+      last_sequence = 0;
+      send(wire::Resume{next->stream, 0});
     } else if (auto* answer = std::get_if<wire::Answer>(&*message)) {
       answers.push_back(*answer);
     }
   }
-  void write_down(const wire::Item& item) {
+  void write_down(const wire::Item& item, const std::string& how) {
     if (auto* update = std::get_if<Update>(&item))
-      log.push_back(update->uid + " " + update->resource + "=" + update->bytes);
+      log.push_back(how + update->uid + " " + update->resource + "=" + update->bytes);
     if (auto* joined = std::get_if<wire::NodeJoined>(&item))
-      log.push_back("joined " + joined->uid + " " + joined->address);
-    if (auto* out = std::get_if<wire::NodeOut>(&item)) log.push_back("out " + out->uid);
+      log.push_back(how + "joined " + joined->uid + " " + joined->address);
+    if (auto* out = std::get_if<wire::NodeOut>(&item)) log.push_back(how + "out " + out->uid);
     if (auto* reset = std::get_if<wire::NodeReset>(&item))
-      log.push_back("reset " + reset->uid + " " + reset->address);
-    if (auto* notice = std::get_if<wire::Notice>(&item)) log.push_back("notice " + notice->type);
+      log.push_back(how + "reset " + reset->uid + " " + reset->address);
+    if (auto* notice = std::get_if<wire::Notice>(&item)) log.push_back(how + "notice " + notice->type);
   }
 
   EventLoop& loop_;

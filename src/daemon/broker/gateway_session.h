@@ -51,6 +51,7 @@ class NativeGatewaySession final : public ws::WsSession, public GatewayLink {
 
  private:
   void hello(const wire::Hello& hello);
+  void take_up(const std::string& stream, const std::vector<std::string>& earlier);
   void batch(const wire::Batch& batch);
   void committed(const Result<void>& result, std::uint64_t last);
   void fail(std::string_view code, std::string_view message);

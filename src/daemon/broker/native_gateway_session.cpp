@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/text.h"
@@ -54,6 +55,13 @@ void NativeGatewaySession::received(std::string_view text, bool binary) {
   }
   if (gateway_ == nullptr) return fail("usage", "the first message must be hello");
   if (const auto* items = std::get_if<wire::Batch>(&*message)) return batch(*items);
+  if (const auto* live = std::get_if<wire::Live>(&*message)) {
+    return services_.routing.show(*gateway_, live->items, services_.now());
+  }
+  if (const auto* next = std::get_if<wire::NextStream>(&*message)) {
+    take_up(next->stream, next->earlier);
+    return connection_->send_text(wire::format_message(wire::Resume{stream_, acknowledged_}));
+  }
   if (auto* answer = std::get_if<wire::Answer>(&*message))
     return services_.asks.answered(*this, std::move(*answer));
   if (const auto* nodes = std::get_if<wire::Sync>(&*message)) {
@@ -74,21 +82,29 @@ void NativeGatewaySession::hello(const wire::Hello& hello) {
     return fail("unauthorized", fmt::format("the token is bound to another name than {}", hello.name));
   }
   hello_deadline_.reset();
-  const std::string before = services_.store.stream_of(hello.name);
-  if (!before.empty() && before != hello.stream) {
-    services_.events.event(
-        {"stream_replaced",
-         hello.name,
-         {},
-         fmt::format("gateway {} starts a new stream; what its old one still held is lost", hello.name)});
-  }
-  stream_ = hello.stream;
-  acknowledged_ = last_ = services_.store.acknowledged(hello.name, hello.stream);
+  take_up(hello.stream, hello.earlier);
   gateway_ = &services_.routing.connected(
       {hello.name, hello.site, hello.stream, hello.software, connection_->peer().text(), true}, *this,
       services_.now());
   log::info("gateway {} connected from {}", text::escape_controls(hello.name), connection_->peer().text());
-  connection_->send_text(wire::format_message(wire::Welcome{"aiot " AIOT_VERSION, acknowledged_}));
+  wire::Welcome welcome{"aiot " AIOT_VERSION, acknowledged_};
+  welcome.journal = true;
+  connection_->send_text(wire::format_message(welcome));
+}
+
+/// The batches that follow are of this stream.
+void NativeGatewaySession::take_up(const std::string& stream, const std::vector<std::string>& earlier) {
+  const std::string before = services_.store.stream_of(principal_.name);
+  if (!before.empty() && before != stream &&
+      std::find(earlier.begin(), earlier.end(), before) == earlier.end()) {
+    services_.events.event({"stream_replaced",
+                            principal_.name,
+                            {},
+                            fmt::format("gateway {} starts a new stream; what its old one still held is lost",
+                                        principal_.name)});
+  }
+  stream_ = stream;
+  acknowledged_ = last_ = services_.store.acknowledged(principal_.name, stream);
 }
 
 void NativeGatewaySession::batch(const wire::Batch& batch) {
@@ -98,7 +114,7 @@ void NativeGatewaySession::batch(const wire::Batch& batch) {
   if (batch.first <= last_) {
     skip = static_cast<std::size_t>(std::min<std::uint64_t>(last_ - batch.first + 1, batch.items.size()));
     services_.counters.drop(Drop::duplicate, skip);
-  } else if (batch.first > last_ + 1 && last_ != 0) {
+  } else if (batch.first > last_ + 1) {
     services_.events.event({"gap",
                             gateway_->name,
                             {},
@@ -111,7 +127,11 @@ void NativeGatewaySession::batch(const wire::Batch& batch) {
     return;
   }
   last_ = end;
-  services_.routing.apply(*gateway_, fresh, services_.now());
+  if (batch.replay) {
+    services_.routing.replay(*gateway_, fresh, services_.now());
+  } else {
+    services_.routing.apply(*gateway_, fresh, services_.now());
+  }
   ++committing_;
   services_.store.commit({gateway_->name, stream_, end, fresh},
                          [this, end, alive = std::weak_ptr<char>(alive_)](const Result<void>& result) {

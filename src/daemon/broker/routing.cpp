@@ -201,12 +201,21 @@ void Routing::sync_node(GatewayRecord& gateway, const wire::NodeSnapshot& snapsh
 }
 
 void Routing::apply(GatewayRecord& gateway, std::span<const wire::Item> items, Now now) {
+  take(gateway, items, true, now);
+}
+
+void Routing::show(GatewayRecord& gateway, std::span<const wire::Item> items, Now now) {
+  take(gateway, items, false, now);
+}
+
+void Routing::take(GatewayRecord& gateway, std::span<const wire::Item> items, bool numbered, Now now) {
   gateway.last_seen = now.wall;
   struct Visitor {
     Routing& self;
     GatewayRecord& gateway;
+    bool numbered;
     Now now;
-    void operator()(const Update& update) const { self.update(gateway, update, now); }
+    void operator()(const Update& update) const { self.update(gateway, update, numbered, now); }
     void operator()(const wire::NodeJoined& joined) const {
       Node* node = self.claim(gateway, joined.uid, now);
       if (node == nullptr) return;
@@ -228,17 +237,49 @@ void Routing::apply(GatewayRecord& gateway, std::span<const wire::Item> items, N
       self.events_.event({notice.type, gateway.name, notice.uid, notice.message});
     }
   };
-  const Visitor visitor{*this, gateway, now};
+  const Visitor visitor{*this, gateway, numbered, now};
   for (const wire::Item& item : items) std::visit(visitor, item);
 }
 
-void Routing::update(GatewayRecord& gateway, const Update& update, Now now) {
-  Node* node = claim(gateway, update.uid, now);
+void Routing::replay(GatewayRecord& gateway, std::span<const wire::Item> items, Now now) {
+  gateway.last_seen = now.wall;
+  for (const wire::Item& item : items) {
+    if (const auto* update = std::get_if<Update>(&item)) {
+      replay_update(gateway, *update, now);
+    } else if (const auto* notice = std::get_if<wire::Notice>(&item)) {
+      events_.event({notice->type, gateway.name, notice->uid, notice->message});
+    }
+  }
+}
+
+void Routing::replay_update(GatewayRecord& gateway, const Update& update, Now now) {
+  // A node may have gone over to another gateway since; it stays there, and what it said here is its history.
+  Node* node = table_.find(update.uid);
+  if (node != nullptr && node->owner != &gateway && !share_nodes(*node->owner, gateway)) {
+    refuse(gateway, *node);
+    node = nullptr;
+  } else if (node == nullptr) {
+    node = claim(gateway, update.uid, now);  // it is out since
+  }
   const std::size_t protocol = protocol_index(node != nullptr ? std::string_view(node->protocol) : "");
   ++counters_.received[protocol];
   ++gateway.updates;
   if (node == nullptr) {
     counters_.drop(table_.find(update.uid) != nullptr ? Drop::not_owner : Drop::table_full);
+    return;
+  }
+  ++counters_.stored[protocol];
+}
+
+void Routing::update(GatewayRecord& gateway, const Update& update, bool numbered, Now now) {
+  Node* node = claim(gateway, update.uid, now);
+  const std::size_t protocol = protocol_index(node != nullptr ? std::string_view(node->protocol) : "");
+  if (numbered) {
+    ++counters_.received[protocol];
+    ++gateway.updates;
+  }
+  if (node == nullptr) {
+    if (numbered) counters_.drop(table_.find(update.uid) != nullptr ? Drop::not_owner : Drop::table_full);
     return;
   }
   node->sync_epoch = gateway.sync_epoch;
@@ -250,10 +291,10 @@ void Routing::update(GatewayRecord& gateway, const Update& update, Now now) {
                       is_raw_json(*node, update), update.time_uncertain},
              stored);
   if (stored == nullptr) {
-    counters_.drop(Drop::table_full);
+    if (numbered) counters_.drop(Drop::table_full);
     return;
   }
-  ++counters_.stored[protocol];
+  if (numbered) ++counters_.stored[protocol];
   stored->told = true;
   hub_.updated(*node, *stored);
 }

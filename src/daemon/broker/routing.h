@@ -58,6 +58,10 @@ class Routing {
   /// The native wire: a gateway's node table, and what happened since.
   void sync(GatewayRecord& gateway, const wire::Sync& sync, bool first, Now now);
   void apply(GatewayRecord& gateway, std::span<const wire::Item> items, Now now);
+  /// The same of what is told ahead of its number, which is counted and kept when that comes.
+  void show(GatewayRecord& gateway, std::span<const wire::Item> items, Now now);
+  /// What had been told by sync() or show(): for the history alone.
+  void replay(GatewayRecord& gateway, std::span<const wire::Item> items, Now now);
 
   /// pyaiot's wire. `answered` marks messages to one destination: answers to the broker's own question, of
   /// which clients hear only what they do not have.
@@ -82,7 +86,9 @@ class Routing {
   /// The same when its owner let it go: those that were refused it may have it.
   void lose(Node& node, NodeState state);
   void sync_node(GatewayRecord& gateway, const wire::NodeSnapshot& snapshot, Now now);
-  void update(GatewayRecord& gateway, const Update& update, Now now);
+  void take(GatewayRecord& gateway, std::span<const wire::Item> items, bool numbered, Now now);
+  void update(GatewayRecord& gateway, const Update& update, bool numbered, Now now);
+  void replay_update(GatewayRecord& gateway, const Update& update, Now now);
 
   NodeTable& table_;
   Hub& hub_;

@@ -82,6 +82,12 @@ void CoapSource::answer_when_stored(coap::ServerReply reply, coap::Responder res
   });
 }
 
+void CoapSource::remember(const Origin& origin, const Update& update) {
+  if (!server_) return;
+  const std::string payload = update.resource + ":" + update.bytes;
+  server_->remember(origin.peer, origin.message_id, origin.token, payload, received(payload));
+}
+
 void CoapSource::handle(const coap::ServerRequest& request, coap::Responder responder) {
   if (!allow_.admits(request.peer.address)) {
     policy_.drop(Drop::not_allowed);
@@ -94,11 +100,15 @@ void CoapSource::handle(const coap::ServerRequest& request, coap::Responder resp
       responder.reply(refuse(kMethodNotAllowed, "only POST is understood here"));
       return;
     }
+    const Origin origin{request.peer.address, request.message_id, request.token};
+    const bool may_repeat = path[0] == "server" && request.peer.transport == coap::Transport::udp;
+    sink_.begin(may_repeat ? &origin : nullptr);
     answer_when_stored(path[0] == "server" ? policy_.post(request.payload, request.peer, now())
                                            : policy_.alive(request.payload, request.peer, now()),
                        std::move(responder));
     return;
   }
+  sink_.begin(nullptr);
   answer_when_stored(directory(request, now()), std::move(responder));
 }
 

@@ -24,6 +24,8 @@ class CoapSource {
   /// groups. Errc::unreachable: the address is in use.
   Result<void> listen(const SocketAddress& address);
   void close() { server_.reset(); }
+  /// A /server message of an earlier run was answered: its repeat is not a new one.
+  void remember(const Origin& origin, const Update& update);
   [[nodiscard]] std::vector<std::pair<std::string, SocketAddress>> listeners() const;
   [[nodiscard]] coap::ServerCounters counters() const;
 

@@ -45,14 +45,15 @@ struct NodeCounters {
   void drop(Drop reason) { ++dropped[static_cast<std::size_t>(reason)]; }
 };
 
-/// What went to the broker. Always: sent = acknowledged + snapshot + queued + conflated + dropped.
+/// What went to the broker. Always: sent + restored = acknowledged + queued + dropped.
 struct UplinkCounters {
   std::uint64_t sent = 0;          ///< items handed to the uplink
+  std::uint64_t restored = 0;      ///< found in the journal at the start
   std::uint64_t acknowledged = 0;  ///< the broker has stored them
-  std::uint64_t snapshot = 0;      ///< settled by the snapshot of a (re)connection instead
-  std::uint64_t queued = 0;        ///< waiting, or sent and not yet acknowledged
-  std::uint64_t conflated = 0;     ///< replaced by a newer value of the same resource before they left
-  std::uint64_t dropped = 0;       ///< node gone or refused by the broker, or a notice beyond its bound
+  std::uint64_t queued = 0;        ///< in the journal and not yet acknowledged
+  std::uint64_t dropped = 0;       ///< node refused by the broker, journal full, disk full, or damaged
+  std::uint64_t shown = 0;         ///< values and events also told ahead of their numbers
+  std::uint64_t conflated = 0;  ///< of these, replaced by a newer value of the same resource before they left
   std::uint64_t connects = 0;
   std::uint64_t failures = 0;
   bool connected = false;

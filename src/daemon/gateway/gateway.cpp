@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
 #include "daemon/gateway/coap_source.h"
+#include "daemon/gateway/journal.h"
 #include "daemon/gateway/keeper.h"
 #include "daemon/gateway/mqtt_source.h"
 #include "daemon/gateway/mqttsn_source.h"
@@ -69,6 +70,7 @@ class NodeGateway final : public Gateway, private Effects {
                          policy_.notified(ticket, response, now());
                        }}),
         names_(loop, policy_),
+        journal_(loop, journal_options()),
         tick_timer_(loop.make_timer([this] { tick(); })),
         stop_timer_(loop.make_timer([this] { finish(); })) {}
 
@@ -83,7 +85,7 @@ class NodeGateway final : public Gateway, private Effects {
     if (options_.broker_url)
       if (auto made = make_uplink(); !made) return made;
     if (options_.coap) {
-      coap_ = std::make_unique<CoapSource>(loop_, policy_, sink_, *allow);
+      coap_ = std::make_unique<CoapSource>(loop_, policy_, journal_, *allow);
       if (auto bound = coap_->listen(*options_.coap); !bound) return bound;
       std::vector<SocketAddress> own;
       for (const auto& [name, address] : coap_->listeners()) own.push_back(address);
@@ -97,11 +99,12 @@ class NodeGateway final : public Gateway, private Effects {
       keeper_ = std::make_unique<Keeper>(loop_, policy_, options_.state_dir);
       if (auto loaded = keeper_->load(); !loaded) return loaded;
     }
+    if (auto opened = open_journal(); !opened) return opened;
     if (auto made = listen_mqttsn(*allow); !made) return made;
     if (options_.mqtt) {
       auto options = mqtt_options();
       if (!options) return options.error();
-      mqtt_ = std::make_unique<MqttSource>(loop_, policy_, sink_, std::move(*options));
+      mqtt_ = std::make_unique<MqttSource>(loop_, policy_, journal_, std::move(*options));
       if (auto started = mqtt_->start(); !started) return started;
     }
     names_.start();
@@ -138,7 +141,7 @@ class NodeGateway final : public Gateway, private Effects {
     client_.cancel_all();
     if (coap_) coap_->close();  // what nodes say from here on could no longer be passed on
     if (mqttsn_) mqttsn_->close();
-    waiting_ = 1;
+    waiting_ = 2;
     const auto part = [this](const Result<>&) { part_done(); };
     if (upstream_ != nullptr) {
       ++waiting_;
@@ -160,6 +163,7 @@ class NodeGateway final : public Gateway, private Effects {
       ++waiting_;
       keeper_->stop(part);
     }
+    journal_.close(part);
     loop_turn_->start(Duration(0));
   }
 
@@ -176,12 +180,40 @@ class NodeGateway final : public Gateway, private Effects {
     TokenMaker token(loop_, options_);
     if (auto first = token(); !first) return first.error();
     uplink_ = std::make_unique<Uplink>(
-        loop_, policy_.table(), UplinkOptions{std::move(*endpoint), options_.name, options_.site, token},
+        loop_, policy_.table(), journal_,
+        UplinkOptions{std::move(*endpoint), options_.name, options_.site, token},
         Uplink::Callbacks{
             [this](const wire::Ask& ask) { policy_.ask(ask, now()); },
             [this](const wire::Refused& refused) { policy_.refused(refused.uid, refused.reason, now()); },
             [this](const wire::Freed& freed) { policy_.freed(freed.uid, now()); }});
     return {};
+  }
+
+  [[nodiscard]] JournalOptions journal_options() const {
+    JournalOptions out;
+    if (!options_.state_dir.empty()) out.folder = options_.state_dir + "/journal";
+    out.sync = options_.sync;
+    out.max_bytes = options_.journal_bytes;
+    out.max_age = options_.journal_age;
+    return out;
+  }
+
+  Result<void> open_journal() {
+    Journal::Callbacks callbacks;
+    callbacks.readable = [this] {
+      if (uplink_) uplink_->readable();
+    };
+    callbacks.notice = [this](const std::string& type, const std::string& message) {
+      loop_.post([this, alive = std::weak_ptr<char>(alive_),
+                  notice = wire::Notice{type, {}, message, loop_.wall_now()}] {
+        if (!alive.expired()) item(notice);
+      });
+    };
+    callbacks.seen = [this](const Origin& origin, const Update& update) {
+      if (coap_) coap_->remember(origin, update);
+    };
+    journal_.set_callbacks(std::move(callbacks));
+    return journal_.open();
   }
 
   Result<void> listen_mqttsn(const AllowList& allow) {
@@ -192,7 +224,7 @@ class NodeGateway final : public Gateway, private Effects {
     options.gateway.retry_after = options_.mqttsn_retry;
     options.gateway.retries = options_.mqttsn_retries;
     options.state_dir = options_.state_dir;
-    mqttsn_ = std::make_unique<MqttSnSource>(loop_, policy_, sink_, allow, std::move(options));
+    mqttsn_ = std::make_unique<MqttSnSource>(loop_, policy_, journal_, allow, std::move(options));
     if (options_.mqtt) {
       auto upstream = std::make_unique<MqttSnUpstream>(
           loop_, kept_session("clients"), options_.name,
@@ -276,10 +308,10 @@ class NodeGateway final : public Gateway, private Effects {
 
   EventLoop& loop_;
   Options options_;
-  MemorySink sink_;
   Policy policy_;
   NodeClient client_;
   NameResolver names_;
+  Journal journal_;
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<Keeper> keeper_;
   std::unique_ptr<CoapSource> coap_;
@@ -291,6 +323,7 @@ class NodeGateway final : public Gateway, private Effects {
   std::unique_ptr<Timer> stop_timer_;
   std::unique_ptr<Timer> loop_turn_ = loop_.make_timer([this] { part_done(); });
   int waiting_ = 0;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
   Completion<> stopped_;
 };
 

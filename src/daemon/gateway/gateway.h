@@ -34,16 +34,19 @@ struct MqttBroker {
 };
 
 struct Options {
-  std::string name;                       ///< unique at the broker; default: the host's name
-  std::string site;                       ///< default: the name
-  std::optional<std::string> broker_url;  ///< none: no uplink (tests, benches)
-  std::string key_file;                   ///< pyaiot's INI key file
-  std::string token;                      ///< instead of a key file
-  std::string state_dir;                  ///< empty: nothing is kept across restarts
-  std::optional<SocketAddress> coap;      ///< UDP and TCP listener; none: off
-  std::optional<SocketAddress> ws;        ///< WebSocket nodes; none: off
-  std::optional<SocketAddress> mqttsn;    ///< MQTT-SN clients; none: off
-  std::uint8_t mqttsn_id = 1;             ///< GwId
+  std::string name;                                ///< unique at the broker; default: the host's name
+  std::string site;                                ///< default: the name
+  std::optional<std::string> broker_url;           ///< none: no uplink (tests, benches)
+  std::string key_file;                            ///< pyaiot's INI key file
+  std::string token;                               ///< instead of a key file
+  std::string state_dir;                           ///< empty: nothing is kept across restarts
+  Duration sync = std::chrono::milliseconds(100);  ///< a power cut loses no more; zero: nothing
+  std::uint64_t journal_bytes = 256ULL * 1024 * 1024;
+  Duration journal_age = std::chrono::hours(24 * 7);
+  std::optional<SocketAddress> coap;                                 ///< UDP and TCP listener; none: off
+  std::optional<SocketAddress> ws;                                   ///< WebSocket nodes; none: off
+  std::optional<SocketAddress> mqttsn;                               ///< MQTT-SN clients; none: off
+  std::uint8_t mqttsn_id = 1;                                        ///< GwId
   std::vector<std::pair<std::uint16_t, std::string>> mqttsn_topics;  ///< predefined ids
   Duration mqttsn_retry = std::chrono::seconds(10);                  ///< Tretry
   std::optional<MqttBroker> mqtt;                                    ///< none: off

@@ -36,6 +36,7 @@ MqttSource::MqttSource(EventLoop& loop, Policy& policy, Sink& sink, MqttOptions 
     check_timer_->stop();
   };
   callbacks.received = [this](const mqtt::Message& message, Completion<> stored) {
+    sink_.begin(nullptr);
     received(message);
     if (sink_.stored()) {
       stored(Result<>());

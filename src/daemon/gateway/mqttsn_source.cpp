@@ -122,6 +122,7 @@ void MqttSnSource::send(const mqttsn::Peer& to, std::string datagram) {
 
 void MqttSnSource::publish(mqttsn::Ticket ticket, const std::string& client_id, mqttsn::Message message) {
   const bool is_node = is_node_topic(message.topic);
+  sink_.begin(nullptr);
   if (is_node) {
     const auto taken =
         take_node_message(policy_, {Protocol::mqttsn, {}, false, {}}, message.topic, message.payload, now());

@@ -31,20 +31,13 @@ struct Now {
   WallTime wall{};
 };
 
-/// Whether the newest value of a resource has still to go to the broker: kept by the uplink.
-enum class Held : std::uint8_t {
-  no,
-  away,    ///< there is no connection: the snapshot of the next one carries it
-  queued,  ///< the connection is full: it goes out when there is room
-};
-
 /// The newest value of one resource.
 struct Resource {
   std::string name;
   std::string bytes;
   std::optional<std::uint16_t> content_format;
   bool observed = false;  ///< the gateway follows it (RFC 7641)
-  Held held = Held::no;
+  bool to_show = false;   ///< its newest value waits in the uplink
   WallTime time{};
 };
 

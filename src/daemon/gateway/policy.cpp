@@ -21,6 +21,8 @@ constexpr Duration kOfferAgain = std::chrono::seconds(30);
 constexpr Duration kTellAlive = std::chrono::seconds(20);
 constexpr std::size_t kOutPerTick = 5000;
 
+}  // namespace
+
 coap::ServerReply received(std::string_view payload) {
   coap::ServerReply reply;
   reply.code = coap::code(2, 4);
@@ -28,8 +30,6 @@ coap::ServerReply received(std::string_view payload) {
   reply.payload.append("Received '").append(payload).push_back('\'');
   return reply;
 }
-
-}  // namespace
 
 coap::ServerReply refuse(std::uint8_t code, std::string diagnostic) {
   coap::ServerReply reply;

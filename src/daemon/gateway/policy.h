@@ -140,6 +140,8 @@ class Policy {
   log::Limiter moves_{5}, refusals_{5};
 };
 
+/// pyaiot's answer to what was taken.
+[[nodiscard]] coap::ServerReply received(std::string_view payload);
 /// 4.00 and its kin with a diagnostic for people.
 [[nodiscard]] coap::ServerReply refuse(std::uint8_t code, std::string diagnostic);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/base/completion.h"
+#include "daemon/gateway/journal_file.h"
 
 namespace aiot::gateway {
 
@@ -8,17 +9,13 @@ namespace aiot::gateway {
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// True when all that was handed over so far is kept: the acknowledgement may leave at once.
-  [[nodiscard]] virtual bool stored() const = 0;
+  /// A message of a node begins to be handled; `origin` names it where it may be repeated over a restart, and
+  /// lives until the next call.
+  virtual void begin(const Origin* origin) = 0;
+  /// True when all that the message brought is kept: the acknowledgement may leave at once.
+  [[nodiscard]] virtual bool stored() = 0;
   /// Else `done` follows when it is, or with an error (the node is answered 5.03).
   virtual void when_stored(Completion<> done) = 0;
-};
-
-/// Memory keeps what it is given.
-class MemorySink final : public Sink {
- public:
-  [[nodiscard]] bool stored() const override { return true; }
-  void when_stored(Completion<> done) override { done(Result<>()); }
 };
 
 }  // namespace aiot::gateway

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include "core/base/log.h"
-#include "core/base/random.h"
 
 namespace aiot::gateway {
 
@@ -25,12 +24,13 @@ bool worth_logging(std::uint64_t nth) {
 }
 }  // namespace
 
-Uplink::Uplink(EventLoop& loop, NodeTable& table, UplinkOptions options, Callbacks callbacks)
+Uplink::Uplink(EventLoop& loop, NodeTable& table, Journal& journal, UplinkOptions options,
+               Callbacks callbacks)
     : loop_(loop),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
-      outbox_(table),
-      stream_(random_uuid()),
+      journal_(journal),
+      outbox_(table, journal),
       retry_timer_(loop.make_timer([this] { dial(); })),
       reap_timer_(loop.make_timer([this] { client_.reset(); })),
       watch_timer_(loop.make_timer([this] { watch(); })),
@@ -75,7 +75,10 @@ void Uplink::opened(const std::string& subprotocol) {
   wire::Hello hello;
   hello.name = options_.name;
   hello.site = options_.site;
-  hello.stream = stream_;
+  auto stream = outbox_.next_stream();
+  hello.stream = std::move(stream.id);
+  hello.earlier = std::move(stream.earlier);
+  hello.journal = true;
   hello.software = "aiot " AIOT_VERSION;
   client_->send_text(wire::format_message(hello));
   watch_timer_->start(kWelcomeWait);
@@ -94,6 +97,9 @@ void Uplink::received(std::string_view text) {
     callbacks_.ask(*ask);
   } else if (auto* welcome = std::get_if<wire::Welcome>(&*message)) {
     if (!connected_) welcomed(*welcome);
+  } else if (auto* resume = std::get_if<wire::Resume>(&*message)) {
+    outbox_.resumed(resume->stream, resume->acknowledged);
+    if (connected_) flush();
   } else if (auto* refused = std::get_if<wire::Refused>(&*message)) {
     callbacks_.refused(*refused);
   } else if (auto* freed = std::get_if<wire::Freed>(&*message)) {
@@ -111,7 +117,7 @@ void Uplink::welcomed(const wire::Welcome& welcome) {
   connected_at_ = loop_.now();
   in_a_row_ = 0;
   last_failure_.clear();
-  outbox_.opened(welcome.acknowledged, welcome.window_items);
+  outbox_.opened(welcome.acknowledged, welcome.window_items, welcome.journal);
   last_acknowledged_ = outbox_.counters().acknowledged;
   watch_timer_->start(kAcknowledgeWait);
   flush();
@@ -119,12 +125,14 @@ void Uplink::welcomed(const wire::Welcome& welcome) {
 
 void Uplink::flush() {
   if (!connected_) return;
+  journal_.write();
   while (client_->queued_bytes() < kHighWater) {
     auto message = outbox_.take();
     if (message.empty()) break;
     client_->send_text(std::move(message));
   }
   if (outbox_.overflowed()) give_up_on("more happened than the connection could take");
+  if (outbox_.wants_redial()) give_up_on("what an earlier run left is sent");
 }
 
 void Uplink::answer(const wire::Answer& answer) {

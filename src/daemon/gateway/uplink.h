@@ -19,7 +19,7 @@ struct UplinkOptions {
 };
 
 /// The connection to the broker (aiot.gateway.v1): dials for ever, with growing jittered waits; what happens
-/// in one turn of the loop leaves together at its end.
+/// in one turn of the loop leaves together at its end, once it is in the journal.
 class Uplink {
  public:
   struct Callbacks {
@@ -27,7 +27,7 @@ class Uplink {
     UniqueFunction<void(const wire::Refused&)> refused;
     UniqueFunction<void(const wire::Freed&)> freed;
   };
-  Uplink(EventLoop& loop, NodeTable& table, UplinkOptions options, Callbacks callbacks);
+  Uplink(EventLoop& loop, NodeTable& table, Journal& journal, UplinkOptions options, Callbacks callbacks);
   ~Uplink();
 
   void start();
@@ -42,6 +42,10 @@ class Uplink {
   void answer(const wire::Answer& answer);
   /// Sends what is left and closes; `done` once it is closed or after `deadline`.
   void stop(Duration deadline, Completion<> done);
+  /// The journal has read what was waited for.
+  void readable() {
+    if (connected_) schedule();
+  }
   [[nodiscard]] UplinkCounters counters() const { return outbox_.counters(); }
 
  private:
@@ -60,8 +64,8 @@ class Uplink {
   EventLoop& loop_;
   UplinkOptions options_;
   Callbacks callbacks_;
+  Journal& journal_;
   Outbox outbox_;
-  std::string stream_;
   std::unique_ptr<ws::WsClient> client_;
   std::unique_ptr<Timer> retry_timer_;
   std::unique_ptr<Timer>

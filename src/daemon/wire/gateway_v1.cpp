@@ -20,24 +20,49 @@ bool read_whole(JsonReader& reader, Take take) {
   return reader.finish();
 }
 
+void read_items(JsonReader& reader, std::vector<Item>& items, std::size_t text_size) {
+  ItemFields fields;
+  items.clear();
+  items.reserve(std::min(text_size / 64 + 1, kMaxBatchItems));
+  reader.enter_array();
+  while (reader.next_element()) {
+    if (items.size() >= kMaxBatchItems) {
+      reader.fail("a batch of more than 4096 items");
+      return;
+    }
+    if (!read_item(reader, fields, items)) return;
+  }
+}
+
+/// Names of streams or extensions.
+void read_words(JsonReader& reader, std::vector<std::string>& words, std::size_t most) {
+  words.clear();
+  reader.enter_array();
+  while (reader.next_element()) {
+    if (words.size() >= most) {
+      reader.fail("a list that is too long");
+      return;
+    }
+    if (!reader.read_string(words.emplace_back(), kMaxWord)) return;
+  }
+}
+
+void read_extensions(JsonReader& reader, bool& journal) {
+  std::vector<std::string> words;
+  read_words(reader, words, kMaxEarlier);
+  journal = std::find(words.begin(), words.end(), "journal") != words.end();
+}
+
 bool read_batch(JsonReader& reader, Message& out, std::size_t text_size) {
   Batch batch;
-  ItemFields fields;
   bool has_first = false;
   const bool whole = read_whole(reader, [&](std::string_view name) {
     if (name == "first") {
       has_first = reader.read_unsigned(batch.first);
+    } else if (name == "replay") {
+      reader.read_bool(batch.replay);
     } else if (name == "items") {
-      batch.items.clear();
-      batch.items.reserve(std::min(text_size / 64 + 1, kMaxBatchItems));
-      reader.enter_array();
-      while (reader.next_element()) {
-        if (batch.items.size() >= kMaxBatchItems) {
-          reader.fail("a batch of more than 4096 items");
-          return;
-        }
-        if (!read_item(reader, fields, batch.items)) return;
-      }
+      read_items(reader, batch.items, text_size);
     } else {
       reader.skip();
     }
@@ -46,6 +71,47 @@ bool read_batch(JsonReader& reader, Message& out, std::size_t text_size) {
   if (!has_first || batch.first == 0) return reader.fail("a batch without its first sequence number");
   out = std::move(batch);
   return true;
+}
+
+bool read_live(JsonReader& reader, Message& out, std::size_t text_size) {
+  Live live;
+  const bool whole = read_whole(reader, [&](std::string_view name) {
+    name == "items" ? read_items(reader, live.items, text_size) : void(reader.skip());
+  });
+  out = std::move(live);
+  return whole;
+}
+
+bool read_next_stream(JsonReader& reader, Message& out) {
+  NextStream next;
+  const bool whole = read_whole(reader, [&](std::string_view name) {
+    if (name == "stream") {
+      reader.read_string(next.stream, kMaxWord);
+    } else if (name == "earlier") {
+      read_words(reader, next.earlier, kMaxEarlier);
+    } else {
+      reader.skip();
+    }
+  });
+  if (!whole) return false;
+  if (next.stream.empty()) return reader.fail("a stream without its name");
+  out = std::move(next);
+  return true;
+}
+
+bool read_resume(JsonReader& reader, Message& out) {
+  Resume resume;
+  const bool whole = read_whole(reader, [&](std::string_view name) {
+    if (name == "stream") {
+      reader.read_string(resume.stream, kMaxWord);
+    } else if (name == "acknowledged") {
+      reader.read_unsigned(resume.acknowledged);
+    } else {
+      reader.skip();
+    }
+  });
+  out = std::move(resume);
+  return whole;
 }
 
 bool read_sync(JsonReader& reader, Message& out) {
@@ -83,6 +149,10 @@ bool read_hello(JsonReader& reader, Message& out) {
       reader.read_string(hello.stream, kMaxWord);
     } else if (name == "software") {
       reader.read_string(hello.software, kMaxGatewayName);
+    } else if (name == "earlier") {
+      read_words(reader, hello.earlier, kMaxEarlier);
+    } else if (name == "extensions") {
+      read_extensions(reader, hello.journal);
     } else {
       reader.skip();
     }
@@ -104,6 +174,8 @@ bool read_welcome(JsonReader& reader, Message& out) {
     } else if (name == "window") {
       int window = 0;
       if (read_int(reader, window)) welcome.window_items = static_cast<std::uint32_t>(window);
+    } else if (name == "extensions") {
+      read_extensions(reader, welcome.journal);
     } else {
       reader.skip();
     }
@@ -277,6 +349,9 @@ bool read_message(JsonReader& reader, const std::string& type, std::size_t size,
                   bool& unknown) {
   if (type == "batch") return read_batch(reader, out, size);
   if (type == "ack") return read_ack(reader, out);
+  if (type == "live") return read_live(reader, out, size);
+  if (type == "stream") return read_next_stream(reader, out);
+  if (type == "resume") return read_resume(reader, out);
   if (type == "sync") return read_sync(reader, out);
   if (type == "ask") return read_ask(reader, out);
   if (type == "answer") return read_answer(reader, out);
@@ -290,6 +365,14 @@ bool read_message(JsonReader& reader, const std::string& type, std::size_t size,
 }
 
 }  // namespace
+
+Result<Item> parse_item(std::string_view text) {
+  JsonReader reader(text);
+  ItemFields fields;
+  std::vector<Item> items;
+  if (!read_item(reader, fields, items) || !reader.finish()) return reader.error();
+  return std::move(items.front());
+}
 
 Result<Message> parse_message(std::string_view text) {
   std::string type;

@@ -18,14 +18,17 @@ namespace aiot::wire {
 
 inline constexpr std::string_view kGatewayV1 = "aiot.gateway.v1";
 inline constexpr std::size_t kMaxBatchItems = 4096;
+inline constexpr std::size_t kMaxEarlier = 64;  ///< streams that a hello names beside its own
 
 /// Gateway to broker, first of all. The token in the Authorization header is bound to `name`.
 struct Hello {
   std::string name;
   std::string site;
-  std::string stream;  ///< random, made with the gateway's journal (or process, without one)
+  std::string stream;  ///< of the batches that follow; random, made at each start of the gateway
+  std::vector<std::string> earlier;  ///< streams of the same journal before it, newest first
   std::string software;
   int version = 1;
+  bool journal = false;  ///< it speaks the extension "journal"
 };
 
 /// Broker to gateway: the hello is accepted.
@@ -33,6 +36,7 @@ struct Welcome {
   std::string software;
   std::uint64_t acknowledged = 0;     ///< highest sequence number of this stream that is stored
   std::uint32_t window_items = 8192;  ///< at most so many unacknowledged items
+  bool journal = false;               ///< it speaks the extension "journal": replay, live, stream and resume
 };
 
 /// A node as the gateway holds it: what a (re)connected gateway tells first.
@@ -75,12 +79,30 @@ using Item = std::variant<Update, NodeJoined, NodeOut, NodeReset, Notice>;
 /// Items numbered first, first + 1, ...; in the order in which they happened.
 struct Batch {
   std::uint64_t first = 0;
+  bool replay = false;  ///< they are history: sync or live have told what is now
+  std::vector<Item> items;
+};
+
+/// What is now, ahead of its number: while a gateway catches up, the same items follow in a replay.
+struct Live {
   std::vector<Item> items;
 };
 
 /// Broker to gateway: everything up to and with `sequence` is stored.
 struct Ack {
   std::uint64_t sequence = 0;
+};
+
+/// Gateway to broker, once all it sent is acknowledged: the next batches are of another stream.
+struct NextStream {
+  std::string stream;
+  std::vector<std::string> earlier;
+};
+
+/// Broker to gateway, its answer.
+struct Resume {
+  std::string stream;
+  std::uint64_t acknowledged = 0;
 };
 
 /// Broker to gateway: do this at the node and answer with an Answer of the same id.
@@ -118,7 +140,8 @@ struct Failure {
   std::string code, message;
 };
 
-using Message = std::variant<Hello, Welcome, Sync, Batch, Ack, Ask, Answer, Refused, Freed, Failure>;
+using Message = std::variant<Hello, Welcome, Sync, Batch, Live, Ack, NextStream, Resume, Ask, Answer, Refused,
+                             Freed, Failure>;
 
 /// Errc::rejected with what was wrong and where; bounds of model/update.h and kMaxBatchItems hold. Unknown
 /// members are ignored; an unknown type is Errc::usage, and the caller ignores the message to stay
@@ -126,18 +149,21 @@ using Message = std::variant<Hello, Welcome, Sync, Batch, Ack, Ask, Answer, Refu
 [[nodiscard]] Result<Message> parse_message(std::string_view text);
 [[nodiscard]] std::string format_message(const Message& message);
 
-/// Builds a Batch message item by item without an intermediate tree: the gateway's hot path.
-class BatchWriter {
- public:
-  void add(const Item& item);
-  [[nodiscard]] std::size_t items() const { return items_; }
-  [[nodiscard]] std::size_t bytes() const { return body_.size(); }
-  /// The message with its first sequence number; the writer is empty afterwards.
-  [[nodiscard]] std::string take(std::uint64_t first);
-
- private:
-  std::string body_;
-  std::size_t items_ = 0;
+/// Appends one item as batches carry it; a time of 1970 is left out.
+void append_item(std::string& out, const Item& item);
+/// The same for an update: the gateway's hot path, so nothing is copied to say it. `time` of none is left
+/// out.
+struct UpdateView {
+  std::string_view uid, resource, bytes;
+  std::optional<std::uint16_t> content_format;
+  WallTime time{};
+  bool time_uncertain = false;
 };
+void append_update(std::string& out, const UpdateView& update);
+/// A Batch of items that are text already, with commas between them.
+[[nodiscard]] std::string format_batch(std::uint64_t first, bool replay, std::string_view items);
+[[nodiscard]] std::string format_live(std::string_view items);
+/// Reads one item that append_item wrote. Errc::rejected with what was wrong.
+[[nodiscard]] Result<Item> parse_item(std::string_view text);
 
 }  // namespace aiot::wire

@@ -5,29 +5,52 @@
 namespace aiot::wire {
 namespace {
 
+constexpr std::string_view kJournalExtension = "journal";
+
 void append_format(JsonWriter& json, const std::optional<std::uint16_t>& content_format) {
   if (content_format) json.number("format", *content_format);
 }
 
-void append_value(JsonWriter& json, const Update& update) {
+void append_time(JsonWriter& json, WallTime time) {
+  if (time != WallTime{}) json.time_ms("time", time);
+}
+
+void append_value(JsonWriter& json, const UpdateView& update) {
   json.string("resource", update.resource);
   json.bytes("value", update.bytes);
   append_format(json, update.content_format);
-  json.time_ms("time", update.time);
+  append_time(json, update.time);
   if (update.time_uncertain) json.boolean("time_uncertain", true);
 }
 
-void append_item(JsonWriter& json, const Item& item) {
+UpdateView view_of(const Update& update) {
+  return {update.uid,  update.resource,      update.bytes, update.content_format,
+          update.time, update.time_uncertain};
+}
+
+void append_items(JsonWriter& json, const std::vector<Item>& items);
+void append_words(JsonWriter& json, std::string_view name, const std::vector<std::string>& words) {
+  if (words.empty()) return;
+  json.open_array(name);
+  for (const auto& word : words) json.string(word);
+  json.close_array();
+}
+/// Extensions by name: there is one so far.
+void append_extensions(JsonWriter& json, bool journal) {
+  if (journal) append_words(json, "extensions", {std::string(kJournalExtension)});
+}
+
+void append_item_members(JsonWriter& json, const Item& item) {
   struct Visitor {
     JsonWriter& json;
     void event(std::string_view kind, const std::string& uid, WallTime time) const {
       json.string("event", kind);
       json.string("node", uid);
-      json.time_ms("time", time);
+      append_time(json, time);
     }
     void operator()(const Update& update) const {
       json.string("node", update.uid);
-      append_value(json, update);
+      append_value(json, view_of(update));
     }
     void operator()(const NodeJoined& joined) const {
       event("joined", joined.uid, joined.time);
@@ -52,6 +75,12 @@ void append_item(JsonWriter& json, const Item& item) {
   json.close_object();
 }
 
+void append_items(JsonWriter& json, const std::vector<Item>& items) {
+  json.open_array("items");
+  for (const Item& item : items) append_item_members(json, item);
+  json.close_array();
+}
+
 void append_node(JsonWriter& json, const NodeSnapshot& node) {
   json.open_object();
   json.string("node", node.uid);
@@ -62,7 +91,7 @@ void append_node(JsonWriter& json, const NodeSnapshot& node) {
   json.open_array("values");
   for (const Update& update : node.values) {
     json.open_object();
-    append_value(json, update);
+    append_value(json, view_of(update));
     json.close_object();
   }
   json.close_array();
@@ -79,13 +108,16 @@ struct Formatter {
     json.string("name", hello.name);
     json.string("site", hello.site);
     json.string("stream", hello.stream);
+    append_words(json, "earlier", hello.earlier);
     json.string("software", hello.software);
+    append_extensions(json, hello.journal);
   }
   void operator()(const Welcome& welcome) const {
     json.string("type", "welcome");
     json.string("software", welcome.software);
     json.number("acknowledged", welcome.acknowledged);
     json.number("window", welcome.window_items);
+    append_extensions(json, welcome.journal);
   }
   void operator()(const Sync& sync) const {
     json.string("type", "sync");
@@ -97,9 +129,22 @@ struct Formatter {
   void operator()(const Batch& batch) const {
     json.string("type", "batch");
     json.number("first", batch.first);
-    json.open_array("items");
-    for (const Item& item : batch.items) append_item(json, item);
-    json.close_array();
+    if (batch.replay) json.boolean("replay", true);
+    append_items(json, batch.items);
+  }
+  void operator()(const Live& live) const {
+    json.string("type", "live");
+    append_items(json, live.items);
+  }
+  void operator()(const NextStream& next) const {
+    json.string("type", "stream");
+    json.string("stream", next.stream);
+    append_words(json, "earlier", next.earlier);
+  }
+  void operator()(const Resume& resume) const {
+    json.string("type", "resume");
+    json.string("stream", resume.stream);
+    json.number("acknowledged", resume.acknowledged);
   }
   void operator()(const Ack& ack) const {
     json.string("type", "ack");
@@ -159,26 +204,40 @@ std::string format_message(const Message& message) {
   return out;
 }
 
-void BatchWriter::add(const Item& item) {
-  if (items_ != 0) body_ += ',';
-  JsonWriter json(body_);
-  append_item(json, item);
-  ++items_;
+void append_item(std::string& out, const Item& item) {
+  JsonWriter json(out);
+  append_item_members(json, item);
 }
 
-std::string BatchWriter::take(std::uint64_t first) {
+void append_update(std::string& out, const UpdateView& update) {
+  JsonWriter json(out);
+  json.open_object();
+  json.string("node", update.uid);
+  append_value(json, update);
+  json.close_object();
+}
+
+std::string format_batch(std::uint64_t first, bool replay, std::string_view items) {
   std::string out;
-  out.reserve(body_.size() + 64);
+  out.reserve(items.size() + 80);
   JsonWriter json(out);
   json.open_object();
   json.string("type", "batch");
   json.number("first", first);
+  if (replay) json.boolean("replay", true);
   json.open_array("items");
-  out += body_;
+  out += items;
   json.close_array();
   json.close_object();
-  body_.clear();
-  items_ = 0;
+  return out;
+}
+
+std::string format_live(std::string_view items) {
+  std::string out;
+  out.reserve(items.size() + 32);
+  out += R"({"type":"live","items":[)";
+  out += items;
+  out += "]}";
   return out;
 }
 

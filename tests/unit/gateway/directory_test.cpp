@@ -219,7 +219,7 @@ TEST_CASE("After a restart a node's posts count at once, and registrations go on
   saved.address = *SocketAddress::parse("192.0.2.1:40000");
   saved.first_seen = played.now.wall - 1h;
   saved.last_seen = played.now.wall - 20s;
-  saved.resources.push_back({"led", "1", std::nullopt, false, Held::no, saved.last_seen});
+  saved.resources.push_back({"led", "1", std::nullopt, false, false, saved.last_seen});
   SavedNode old = saved;
   old.uid = "gone";
   old.address = *SocketAddress::parse("192.0.2.2:40000");

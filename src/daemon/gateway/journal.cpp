@@ -1,0 +1,495 @@
+#include "daemon/gateway/journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "core/base/random.h"
+#include "daemon/gateway/journal_reader.h"
+#include "daemon/gateway/node_file.h"
+
+namespace aiot::gateway {
+
+namespace {
+
+constexpr Duration kRetry = std::chrono::seconds(1), kLookAfter = std::chrono::minutes(1);
+/// Segments kept although the broker has them: their newest records tell the duplicate filter what was
+/// answered.
+constexpr std::size_t kKeptSegments = 2;
+constexpr std::size_t kMaxEarlier = wire::kMaxEarlier;
+
+WallTime time_of(const wire::Item& item) {
+  return std::visit([](const auto& each) { return each.time; }, item);
+}
+
+void clear_time(wire::Item& item) {
+  std::visit([](auto& each) { each.time = {}; }, item);
+}
+
+/// Before this no clock of a machine that runs this was set.
+bool is_set(WallTime time) { return time >= std::chrono::sys_days(std::chrono::year(2026) / 1 / 1); }
+
+std::string read_boot_id() {
+  std::string out(64, '\0');
+  const int fd = ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  const auto size = fd < 0 ? -1 : ::read(fd, out.data(), out.size());
+  if (fd >= 0) ::close(fd);
+  out.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  while (!out.empty() && out.back() == '\n') out.pop_back();
+  return out.empty() ? random_uuid() : out;
+}
+
+}  // namespace
+
+struct Journal::File {
+  int fd = -1;
+  explicit File(int opened) : fd(opened) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+Journal::Journal(EventLoop& loop, JournalOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      boot_(read_boot_id()),
+      sync_timer_(loop.make_timer([this] { sync(); })),
+      age_timer_(loop.make_timer([this] {
+        hold_bounds();
+        age_timer_->start(kLookAfter);
+      })) {
+  // The bound must leave room to drop the oldest.
+  options_.segment_bytes =
+      std::min(options_.segment_bytes, std::max<std::uint64_t>(options_.max_bytes / 4, 4096));
+  streams_.emplace_back();
+}
+
+Journal::~Journal() {
+  closed_.dismiss();
+  for (auto& each : waiting_) each.dismiss();
+  for (auto& each : served_) each.dismiss();
+}
+
+Result<void> Journal::open() {
+  streams_.clear();
+  if (on_disk())
+    if (auto loaded = load(); !loaded) return loaded;
+  StreamState current;
+  current.id = random_uuid();
+  for (auto stream = streams_.rbegin(); stream != streams_.rend(); ++stream)
+    current.earlier.push_back(stream->id);
+  if (!streams_.empty()) {
+    const auto& before = streams_.back().earlier;
+    for (const auto& id : before)
+      if (std::find(current.earlier.begin(), current.earlier.end(), id) == current.earlier.end())
+        current.earlier.push_back(id);
+  }
+  if (current.earlier.size() > kMaxEarlier) current.earlier.resize(kMaxEarlier);
+  // Streams that hold nothing are remembered by name alone.
+  std::erase_if(streams_, [](const StreamState& stream) { return stream.segments.empty(); });
+  streams_.push_back(std::move(current));
+  tail_.start(1);
+  note_clock(loop_.wall_now());
+  if (!on_disk()) return {};
+  if (const int error = new_segment(); error != 0)
+    return errno_error("cannot write to the journal in " + options_.folder, error);
+  for (const auto& stream : streams_) counters_.restored += left(stream);
+  hold_bounds();
+  age_timer_->start(kLookAfter);
+  return {};
+}
+
+void Journal::note_clock(WallTime now) {
+  if (clock_known_ || !is_set(now)) return;
+  clock_known_ = true;
+  const auto uptime =
+      std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now().time_since_epoch()).count();
+  std::erase_if(boots_.entries, [this](const auto& entry) { return entry.boot == boot_; });
+  boots_.entries.push_back({boot_, static_cast<std::uint64_t>(std::max<std::int64_t>(uptime, 0)), now});
+  if (!on_disk()) return;
+  if (auto written = replace_file(options_.folder + "/clock", format_boot_times(boots_)); !written)
+    log::warn("the journal's clock: {}", written.error().message);
+}
+
+int Journal::new_segment() {
+  SegmentHead head{streams_.back().id, tail_.end() - pending_items_, streams_.back().earlier, boot_,
+                   loop_.wall_now()};
+  const std::string text = format_segment_head(head);
+  Segment segment{fmt::format("{}/{:012}.log", options_.folder, serial_ + 1),
+                  head.first,
+                  head.first,
+                  text.size(),
+                  text.size(),
+                  boot_,
+                  head.made};
+  const int fd = ::open(segment.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return errno;
+  auto file = std::make_shared<File>(fd);
+  if (const auto written = ::pwrite(fd, text.data(), text.size(), 0);
+      written != static_cast<ssize_t>(text.size())) {
+    const int error = written < 0 ? errno : ENOSPC;
+    ::unlink(segment.path.c_str());
+    return error;
+  }
+  ++serial_;
+  if (file_) to_sync_.push_back(std::exchange(file_, nullptr));
+  file_ = std::move(file);
+  bytes_ += segment.bytes;
+  streams_.back().segments.push_back(std::move(segment));
+  new_names_ = dirty_ = true;
+  sync_soon();
+  return 0;
+}
+
+template <class Append>
+bool Journal::add(WallTime time, Append append) {
+  ++counters_.appended;
+  if (error_ != 0 && loop_.now() < retry_at_) {
+    ++counters_.dropped_disk;
+    ++lost_meanwhile_;
+    refused_ = true;
+    return false;
+  }
+  std::optional<std::uint64_t> uptime;
+  if (!is_set(time)) {
+    uptime = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now().time_since_epoch()).count());
+  } else if (!clock_known_) {
+    note_clock(time);
+  }
+  append(tail_.open());
+  const auto item = tail_.close(uptime.value_or(JournalTail::kStamped));
+  if (on_disk()) {
+    append_record(pending_, item, origin_, uptime);
+    ++pending_items_;
+    return true;
+  }
+  streams_.back().end = tail_.end();
+  if (tail_.bytes() > options_.memory_bytes) {
+    const auto before = left(streams_.back());
+    tail_.trim(options_.memory_bytes, tail_.end() - 1);
+    counters_.dropped_full += before - left(streams_.back());
+  }
+  return true;
+}
+
+bool Journal::append(const wire::UpdateView& update) {
+  return add(update.time, [&](std::string& out) {
+    if (is_set(update.time)) return wire::append_update(out, update);
+    wire::UpdateView bare = update;
+    bare.time = {};
+    wire::append_update(out, bare);
+  });
+}
+
+bool Journal::append(const wire::Item& item) {
+  return add(time_of(item), [&](std::string& out) {
+    if (is_set(time_of(item))) return wire::append_item(out, item);
+    wire::Item bare = item;
+    clear_time(bare);
+    wire::append_item(out, bare);
+  });
+}
+
+void Journal::write() {
+  if (pending_.empty()) return;
+  if (!file_) {
+    if (const int error = new_segment(); error != 0) return failed(error);
+  }
+  StreamState& stream = streams_.back();
+  Segment& segment = stream.segments.back();
+  std::size_t done = 0;
+  while (done < pending_.size()) {
+    const auto put = ::pwrite(file_->fd, pending_.data() + done, pending_.size() - done,
+                              static_cast<off_t>(segment.bytes + done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return failed(put < 0 ? errno : ENOSPC);
+    done += static_cast<std::size_t>(put);
+  }
+  segment.bytes += pending_.size();
+  bytes_ += pending_.size();
+  segment.end += std::exchange(pending_items_, 0);
+  stream.end = segment.end;
+  pending_.clear();
+  dirty_ = true;
+  sync_soon();
+  if (error_ != 0) {
+    error_ = 0;
+    notice("disk_recovered", fmt::format("the journal in {} takes updates again; {} were refused meanwhile",
+                                         options_.folder, std::exchange(lost_meanwhile_, 0)));
+  }
+  tail_.trim(options_.memory_bytes, stream.end);
+  if (segment.bytes < options_.segment_bytes) return;
+  if (const int error = new_segment(); error != 0) {
+    failed(error);
+  } else {
+    hold_bounds();
+  }
+}
+
+/// What was not written is as if it had never come: its nodes are told so, and its numbers are used again.
+void Journal::refuse_pending() {
+  tail_.pop(pending_items_);
+  counters_.dropped_disk += pending_items_;
+  lost_meanwhile_ += pending_items_;
+  if (pending_items_ > 0) refused_ = true;
+  pending_items_ = 0;
+  pending_.clear();
+}
+
+void Journal::failed(int error) {
+  if (file_ && !streams_.back().segments.empty() &&
+      ::ftruncate(file_->fd, static_cast<off_t>(streams_.back().segments.back().bytes)) != 0) {
+    // The next write begins at the same place.
+  }
+  const bool first = error_ == 0;
+  error_ = error;
+  retry_at_ = loop_.now() + kRetry;
+  refuse_pending();
+  if (first) {
+    notice("disk_full",
+           fmt::format("the journal in {} takes nothing ({}): nodes' updates are refused, and only their "
+                       "latest values are passed on",
+                       options_.folder, std::strerror(error)));
+  }
+}
+
+void Journal::notice(const std::string& type, const std::string& message) {
+  log::warn("{}", message);
+  if (callbacks_.notice) callbacks_.notice(type, message);
+}
+
+bool Journal::stored() {
+  write();
+  if (refused_) return false;
+  return !on_disk() || options_.sync > Duration(0) || (!dirty_ && !syncing_);
+}
+
+void Journal::when_stored(Completion<> done) {
+  if (!refused_ && on_disk() && options_.sync == Duration(0)) {
+    waiting_.push_back(std::move(done));
+    sync_soon();
+    return;
+  }
+  Result<void> result;
+  if (refused_) result = make_error(Errc::internal, "this gateway's disk is full; try again later");
+  loop_.post([done = std::move(done), result]() mutable { done(result); });
+}
+
+void Journal::sync_soon() {
+  if (!syncing_ && !sync_timer_->armed()) sync_timer_->start(options_.sync);
+}
+
+void Journal::sync() {
+  if (syncing_) return;
+  struct Job {
+    std::vector<std::shared_ptr<File>> files;
+    std::vector<std::string> remove;
+    std::string folder;
+    int error = 0;
+  };
+  auto job = std::make_shared<Job>();
+  job->files = std::exchange(to_sync_, {});
+  if (dirty_ && file_) job->files.push_back(file_);
+  job->remove = std::exchange(to_remove_, {});
+  if (std::exchange(new_names_, false)) job->folder = options_.folder;
+  served_ = std::exchange(waiting_, {});
+  dirty_ = false;
+  syncing_ = true;
+  sync_work_ = loop_.work(
+      [job] {
+        for (const auto& file : job->files)
+          if (::fdatasync(file->fd) != 0) job->error = errno;
+        if (!job->folder.empty()) {
+          const File folder(::open(job->folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+          if (folder.fd >= 0 && ::fsync(folder.fd) != 0) job->error = errno;
+        }
+        for (const auto& path : job->remove) ::unlink(path.c_str());
+      },
+      [this, job] { synced(job->error); });
+}
+
+void Journal::synced(int error) {
+  syncing_ = false;
+  ++counters_.syncs;
+  Result<void> result;
+  if (error != 0) {
+    failed(error);
+    result = errno_error("the journal cannot be synced", error);
+  }
+  for (auto& done : std::exchange(served_, {})) done(result);
+  if (dirty_ || !waiting_.empty() || !to_remove_.empty()) {
+    sync_timer_->start(closed_ ? Duration(0) : options_.sync);
+  } else if (closed_) {
+    closed_(Result<>());
+  }
+}
+
+void Journal::close(Completion<> done) {
+  write();
+  age_timer_->stop();
+  closed_ = std::move(done);
+  if (syncing_) return;
+  sync_timer_->start(Duration(0));
+}
+
+Journal::StreamState* Journal::find(const std::string& stream) {
+  const auto found =
+      std::find_if(streams_.begin(), streams_.end(), [&](const auto& each) { return each.id == stream; });
+  return found == streams_.end() ? nullptr : &*found;
+}
+const Journal::StreamState* Journal::find(const std::string& stream) const {
+  return const_cast<Journal*>(this)->find(stream);
+}
+
+std::uint64_t Journal::first_of(const StreamState& stream) const {
+  if (!stream.segments.empty()) return stream.segments.front().first;
+  return on_disk() ? stream.end : tail_.first();
+}
+
+std::uint64_t Journal::left_in(const StreamState& stream, const Segment& segment) {
+  const auto from = std::max(segment.first, stream.acknowledged + 1);
+  return segment.end > from ? segment.end - from : 0;
+}
+
+std::uint64_t Journal::left(const StreamState& stream) const {
+  if (!on_disk()) {
+    const auto from = std::max(tail_.first(), stream.acknowledged + 1);
+    return stream.end > from ? stream.end - from : 0;
+  }
+  std::uint64_t out = 0;
+  for (const auto& segment : stream.segments) out += left_in(stream, segment);
+  return out;
+}
+
+Journal::Stream Journal::oldest() const {
+  for (const auto& stream : streams_) {
+    const bool current = &stream == &streams_.back();
+    if (current || left(stream) > 0)
+      return {stream.id, stream.earlier, first_of(stream), stream.end, current};
+  }
+  return {};
+}
+
+std::uint64_t Journal::end(const std::string& stream) const {
+  const StreamState* found = find(stream);
+  return found != nullptr ? found->end : 0;
+}
+
+void Journal::acknowledged(const std::string& stream, std::uint64_t sequence) {
+  StreamState* found = find(stream);
+  if (found == nullptr) return;
+  sequence = std::min(sequence, found->end - 1);
+  if (sequence <= found->acknowledged) return;
+  const auto before = left(*found);
+  found->acknowledged = sequence;
+  counters_.acknowledged += before - left(*found);
+  if (found == &streams_.back()) tail_.trim(0, sequence + 1);
+  retire();
+}
+
+void Journal::drop(StreamState& stream, std::size_t number, std::uint64_t& counter) {
+  const Segment& segment = stream.segments[number];
+  counter += left_in(stream, segment);
+  bytes_ -= std::min(bytes_, segment.bytes);
+  stream.segments.erase(stream.segments.begin() + static_cast<std::ptrdiff_t>(number));
+}
+
+void Journal::retire() {
+  std::size_t segments = 0;
+  for (const auto& stream : streams_) segments += stream.segments.size();
+  std::uint64_t none = 0;
+  for (auto& stream : streams_) {
+    const bool current = &stream == &streams_.back();
+    while (segments > kKeptSegments && stream.segments.size() > (current ? 1U : 0U) &&
+           stream.segments.front().end <= stream.acknowledged + 1) {
+      to_remove_.push_back(stream.segments.front().path);
+      drop(stream, 0, none);
+      --segments;
+    }
+    // Order matters: what is newer than something unacknowledged is kept, too.
+    if (!stream.segments.empty() && left(stream) > 0) break;
+  }
+  while (streams_.size() > 1 && streams_.front().segments.empty()) streams_.pop_front();
+  if (!to_remove_.empty()) sync_soon();
+}
+
+void Journal::hold_bounds() {
+  const WallTime now = loop_.wall_now();
+  const auto too_old = [&](const Segment& segment) {
+    return is_set(now) && is_set(segment.made) && now - segment.made > options_.max_age;
+  };
+  const auto before = counters_.dropped_full;
+  while (true) {
+    StreamState& oldest = streams_.front();
+    const bool current = streams_.size() == 1;
+    if (oldest.segments.size() <= (current ? 1U : 0U)) {
+      if (current) break;
+      streams_.pop_front();
+      continue;
+    }
+    if (bytes_ <= options_.max_bytes && !too_old(oldest.segments.front())) break;
+    to_remove_.push_back(oldest.segments.front().path);
+    drop(oldest, 0, counters_.dropped_full);
+  }
+  if (!to_remove_.empty()) sync_soon();
+  if (counters_.dropped_full != before) {
+    notice(
+        "journal_overflow",
+        fmt::format(
+            "the journal in {} is full: {} updates that the broker does not have were dropped, oldest first",
+            options_.folder, counters_.dropped_full - before));
+  }
+}
+
+JournalCounters Journal::counters() const {
+  JournalCounters out = counters_;
+  out.unacknowledged = pending_items_;
+  for (const auto& stream : streams_) {
+    out.unacknowledged += left(stream);
+    out.segments += stream.segments.size();
+  }
+  out.bytes = bytes_;
+  out.failing = error_ != 0;
+  return out;
+}
+
+void Journal::stamp(std::string& out, std::string_view item, const std::string& boot,
+                    std::uint64_t uptime_ms) const {
+  const auto time = boots_.time_of(boot, uptime_ms);
+  append_stamped(out, item, time.value_or(loop_.wall_now()), !time);
+}
+
+Chunk Journal::read(const std::string& stream, std::uint64_t& from, std::size_t most) {
+  StreamState* state = find(stream);
+  if (state == nullptr) return {};
+  if (ready_.count > 0 && ready_stream_ == stream && ready_.first == from && ready_.count <= most)
+    return std::exchange(ready_, {});
+  from = std::max(from, first_of(*state));
+  if (from >= state->end) return {};
+  if (state == &streams_.back() && from >= tail_.first()) {
+    return tail_.read(from, state->end, most,
+                      [this](std::string& out, std::string_view item, std::uint64_t uptime) {
+                        stamp(out, item, boot_, uptime);
+                      });
+  }
+  const auto segment = std::find_if(state->segments.begin(), state->segments.end(),
+                                    [&](const Segment& each) { return from < each.end; });
+  if (segment == state->segments.end()) {
+    from = state->end;
+    return {};
+  }
+  from = std::max(from, segment->first);
+  if (!reading_) read_from_disk(*state, from);
+  return {};
+}
+
+}  // namespace aiot::gateway
