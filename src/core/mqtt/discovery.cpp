@@ -6,6 +6,7 @@
 #include "core/base/text.h"
 #include "core/codec/topic.h"
 #include "core/codec/value.h"
+#include "core/loop/operations.h"
 
 namespace aiot::mqtt {
 
@@ -263,10 +264,7 @@ Operation discover(EventLoop& loop, const ClientOptions& options, DiscoverReques
   auto task =
       std::make_shared<DiscoverTask>(loop, options, std::move(request), std::move(found), std::move(done));
   task->start();
-  return Operation([&loop, task = std::move(task)]() mutable {
-    task->cancel();
-    loop.post([task = std::move(task)] {});
-  });
+  return handle_of(loop, std::move(task));
 }
 
 }  // namespace aiot::mqtt
