@@ -74,12 +74,7 @@ class Load {
     requests_.forget();
   }
 
-  void print() const {
-    char more[128];
-    std::snprintf(more, sizeof more, "\"nodes\":%zu,\"join_seconds\":%.3f,\"gets\":%zu,", nodes_,
-                  join_seconds_, gets_);
-    requests_.print(more);
-  }
+  void print() const { requests_.print(nodes_, join_seconds_, "\"gets\":" + std::to_string(gets_) + ","); }
 
   [[nodiscard]] bool clean() const { return requests_.clean(); }
 
@@ -207,22 +202,15 @@ class Load {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Options options(argc, argv,
-                               {{"port", "5690"},
-                                {"source-port", "5683"},
-                                {"base", "127.16.0.1"},
-                                {"prefix", "load"},
-                                {"nodes", "1"},
-                                {"window", "256"},
-                                {"seconds", "3"},
-                                {"warm", "0.5"},
-                                {"rate", "0"},
-                                {"pids", ""},
-                                {"join-patience", "60"},
-                                {"join", "no"},
-                                {"join-only", "no"},
-                                {"echo", "no"},
-                                {"any-code", "no"}});
+  const auto options = bench::load_options(argc, argv,
+                                           {{"port", "5690"},
+                                            {"source-port", "5683"},
+                                            {"base", "127.16.0.1"},
+                                            {"warm", "0.5"},
+                                            {"join", "no"},
+                                            {"join-only", "no"},
+                                            {"echo", "no"},
+                                            {"any-code", "no"}});
   auto load = std::make_unique<Load>(options);
   if ((options.flag("join") || options.flag("join-only")) && !load->join(options.number("join-patience"))) {
     load->print();

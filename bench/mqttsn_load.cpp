@@ -72,11 +72,7 @@ class Load {
         [this](std::uint64_t until_us) { receive(until_us); });
   }
 
-  void print() const {
-    char more[96];
-    std::snprintf(more, sizeof more, "\"nodes\":%zu,\"join_seconds\":%.3f,", nodes_.size(), join_seconds_);
-    requests_.print(more);
-  }
+  void print() const { requests_.print(nodes_.size(), join_seconds_); }
   [[nodiscard]] bool clean() const { return requests_.clean(); }
 
  private:
@@ -216,19 +212,12 @@ class Load {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Options options(argc, argv,
-                               {{"port", "1885"},
-                                {"source-port", "10000"},
-                                {"base", "127.16.0.1"},
-                                {"prefix", "load"},
-                                {"nodes", "1"},
-                                {"window", "256"},
-                                {"seconds", "3"},
-                                {"rate", "0"},
-                                {"pids", ""},
-                                {"join-patience", "60"},
-                                {"join-only", "no"},
-                                {"echo", "no"}});
+  const auto options = bench::load_options(argc, argv,
+                                           {{"port", "1885"},
+                                            {"source-port", "10000"},
+                                            {"base", "127.16.0.1"},
+                                            {"join-only", "no"},
+                                            {"echo", "no"}});
   auto load = std::make_unique<Load>(options);
   if (!load->join(options.number("join-patience"))) {
     load->print();

@@ -4,10 +4,23 @@
 
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "support.h"
 
 namespace bench {
+
+/// What every load takes, and what is its own.
+inline Options load_options(int argc, char** argv, std::map<std::string, std::string> own) {
+  own.merge(std::map<std::string, std::string>{{"prefix", "load"},
+                                               {"nodes", "1"},
+                                               {"window", "256"},
+                                               {"seconds", "3"},
+                                               {"rate", "0"},
+                                               {"pids", ""},
+                                               {"join-patience", "60"}});
+  return {argc, argv, std::move(own)};
+}
 
 /// Seconds of processor time that the processes in `pids` ("12,13") have used so far.
 inline double cpu_seconds(const std::string& pids) {
@@ -120,15 +133,16 @@ class Requests {
   }
 
   /// One line of JSON; `more` goes before what is counted here: `"name":1,`.
-  void print(const std::string& more) const {
+  void print(std::size_t nodes, double join_seconds, const std::string& more = {}) const {
     const auto ull = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
     std::printf(
-        "{%s\"start_us\":%llu,\"cpu_start\":%.3f,\"seconds\":%.3f,\"sent\":%llu,\"answered\":%llu,\"lost\":%"
+        "{\"nodes\":%zu,\"join_seconds\":%.3f,%s\"start_us\":%llu,\"cpu_start\":%.3f,\"seconds\":%.3f,"
+        "\"sent\":%llu,\"answered\":%llu,\"lost\":%"
         "llu,"
         "\"wrong\":%llu,\"refused\":%llu,\"late\":%llu,\"rate\":%.0f,\"p50_us\":%.0f,\"p99_us\":%.0f,"
         "\"p999_us\":%.0f,\"max_us\":%llu}\n",
-        more.c_str(), ull(start_us_), cpu_start_, seconds_, ull(sent_), ull(answered_), ull(lost_),
-        ull(wrong_), ull(refused_), ull(late_),
+        nodes, join_seconds, more.c_str(), ull(start_us_), cpu_start_, seconds_, ull(sent_), ull(answered_),
+        ull(lost_), ull(wrong_), ull(refused_), ull(late_),
         static_cast<double>(answered_in_time_) / std::max(seconds_, 1e-9), latency_.at(0.5),
         latency_.at(0.99), latency_.at(0.999), ull(latency_.most()));
   }

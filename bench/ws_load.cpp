@@ -52,11 +52,7 @@ class Load {
         [this](std::uint64_t until_us) { receive(until_us); });
   }
 
-  void print() const {
-    char more[96];
-    std::snprintf(more, sizeof more, "\"nodes\":%zu,\"join_seconds\":%.3f,", nodes_.size(), join_seconds_);
-    requests_.print(more);
-  }
+  void print() const { requests_.print(nodes_.size(), join_seconds_); }
 
  private:
   /// A node is told little.
@@ -120,18 +116,8 @@ class Load {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Options options(argc, argv,
-                               {{"port", "8001"},
-                                {"path", "/node"},
-                                {"client-port", "8000"},
-                                {"client-path", "/ws"},
-                                {"prefix", "load"},
-                                {"nodes", "1"},
-                                {"window", "256"},
-                                {"seconds", "3"},
-                                {"rate", "0"},
-                                {"pids", ""},
-                                {"join-patience", "60"}});
+  const auto options = bench::load_options(
+      argc, argv, {{"port", "8001"}, {"path", "/node"}, {"client-port", "8000"}, {"client-path", "/ws"}});
   bench::raise_descriptor_limit();
   Load load(options);
   load.run(options.number("seconds"), options.number("rate"));

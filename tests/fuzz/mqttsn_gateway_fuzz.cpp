@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/mqttsn/gateway_core.h"
 #include "fuzz.h"
+#include "mqttsn_input.h"
 
 // Clients, messages and a clock that do whatever the input says: every datagram that leaves can be read, what
 // is subscribed upstream is what somebody subscribed, and the bounds hold. Input: events, each a byte that
@@ -31,44 +32,30 @@ class World final : private GatewayEffects {
   }
 
  private:
-  std::uint8_t byte() {
-    if (input_.empty()) return 0;
-    const auto out = static_cast<std::uint8_t>(input_.front());
-    input_.remove_prefix(1);
-    return out;
-  }
-  std::string_view some() {
-    const auto out = input_.substr(0, byte() % 24);
-    input_.remove_prefix(std::min(out.size(), input_.size()));
-    return out;
-  }
   static std::string topic(std::uint8_t which) {
     static const char* const kTopics[] = {"a", "up", "a/b", "a/+", "#", "+/b", "a/b/c", "$S/x", "", "a#"};
     return kTopics[which % std::size(kTopics)];
   }
 
   void event() {
-    const auto what = byte();
+    const auto what = input_.byte();
     const auto from = SocketAddress::parse("10.0.0." + std::to_string(1 + what % 3) + ":1885");
     switch ((what >> 2) % 8) {
-      case 0: return core_.received(*from, some(), now_);
+      case 0: return core_.received(*from, input_.some(), now_);
       case 1:
-        return void(core_.deliver({topic(byte()), std::string(some()), byte() % 3, (byte() & 1) != 0}, now_));
-      case 2: now_ += std::chrono::seconds(byte()); return;
+        return void(core_.deliver(
+            {topic(input_.byte()), std::string(input_.some()), input_.byte() % 3, (input_.byte() & 1) != 0},
+            now_));
+      case 2: now_ += std::chrono::seconds(input_.byte()); return;
       case 3: return store();
       default: break;
     }
-    Packet packet;
-    packet.type = static_cast<Type>(byte() % 0x1E);
-    const auto flags = byte();
-    packet.flags = {(flags & 1) != 0,  (flags >> 1) % 4 - 1, (flags & 8) != 0,
-                    (flags & 16) != 0, (flags & 32) != 0,    static_cast<TopicKind>(flags / 64 % 3)};
-    packet.topic_id = byte() % 8;
-    packet.message_id = byte() % 8;
+    auto [packet, flags] = input_.packet();
+    packet.message_id = input_.byte() % 8;
     packet.duration = static_cast<std::uint16_t>(packet.topic_id * 10);
-    packet.return_code = static_cast<ReturnCode>(byte() % 4);
+    packet.return_code = static_cast<ReturnCode>(input_.byte() % 4);
     packet.has_duration = (flags & 1) != 0;
-    packet.data = packet.type == Type::connect ? "c" + std::to_string(flags % 5) : topic(byte());
+    packet.data = packet.type == Type::connect ? "c" + std::to_string(flags % 5) : topic(input_.byte());
     const auto datagram = format_packet(packet);
     core_.received(*from, what < 64 ? format_forwarded(0, "n", datagram) : datagram, now_);
   }
@@ -76,7 +63,7 @@ class World final : private GatewayEffects {
     if (tickets_.empty()) return;
     const auto ticket = *tickets_.begin();
     tickets_.erase(ticket);
-    core_.stored(ticket, byte() % 4 != 0);
+    core_.stored(ticket, input_.byte() % 4 != 0);
   }
   void check() {
     const auto counters = core_.counters();
@@ -139,7 +126,7 @@ class World final : private GatewayEffects {
     void changed(const Session&, SessionChange) override {}
   };
 
-  std::string_view input_;
+  FuzzInput input_;
   TimePoint now_ = TimePoint(std::chrono::hours(1));
   std::set<Ticket> tickets_;
   std::set<std::string> upstream_;

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include "integration/coap_client_support.h"
+#include "support/tcp_listener.h"
 
 using namespace aiot;
 using namespace aiot::test;
@@ -148,16 +149,9 @@ TEST_CASE("a silent peer is a timeout at the deadline, and a write to it unknown
 
 TEST_CASE("a TCP peer that accepts and says nothing is a timeout too") {
   Bench bench;
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-  REQUIRE(listen(listener, 4) == 0);
-  socklen_t size = sizeof at;
-  REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  const TcpListener listener;
   auto request =
-      make_request("coap+tcp://127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/x", Method::put, "1");
+      make_request("coap+tcp://127.0.0.1:" + std::to_string(listener.port()) + "/x", Method::put, "1");
   request.timeout = 300ms;
   const auto start = bench.loop().now();
   const auto answer = bench.ask(std::move(request));
@@ -165,7 +159,6 @@ TEST_CASE("a TCP peer that accepts and says nothing is a timeout too") {
   CHECK(answer.error().code == Errc::timeout);
   CHECK(answer.error().outcome == Outcome::not_sent);
   CHECK(elapsed(bench.loop(), start) < 600ms);
-  ::close(listener);
 }
 
 TEST_CASE("requests to one silent peer wait in order, each within its own deadline") {

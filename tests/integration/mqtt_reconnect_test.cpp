@@ -1,6 +1,7 @@
 #include <set>
 
 #include "mqtt_session_support.h"
+#include "support/tcp_listener.h"
 
 using namespace aiot;
 using namespace aiot::test;
@@ -206,25 +207,18 @@ TEST_CASE("a kept session gets what came while it was away, and needs no new sub
 
 TEST_CASE("a broker that knows only 3.1.1 is spoken to in 3.1.1") {
   // mosquitto cannot be told so: a server that answers CONNECT as the standards say (section 3.2.2.3).
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&at), size) == 0);
-  REQUIRE(listen(listener, 5) == 0);
-  REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  const TcpListener listener;
   const bool says_so = GENERATE(true, false);
   TestLoop loop;
   mqtt::SessionOptions options;
   options.host = "127.0.0.1";
-  options.port = ntohs(at.sin_port);
+  options.port = listener.port();
   Talker talker(loop, options);
   REQUIRE(talker.session->start());
   std::vector<int> versions;
   int open = -1;
   REQUIRE(loop.run_until([&] {
-    if (open < 0) open = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (open < 0) open = listener.accept();
     char packet[256];
     const auto got = open < 0 ? -1 : read(open, packet, sizeof packet);
     if (got > 8) {
@@ -244,22 +238,14 @@ TEST_CASE("a broker that knows only 3.1.1 is spoken to in 3.1.1") {
   CHECK(talker.session->version() == Version::v311);
   CHECK(talker.failures.empty());
   close(open);
-  close(listener);
 }
 
 TEST_CASE("what is not MQTT ends the connection, not the program") {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&at), size) == 0);
-  REQUIRE(listen(listener, 5) == 0);
-  REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  const TcpListener listener;
   TestLoop loop;
   mqtt::SessionOptions options;
   options.host = "127.0.0.1";
-  options.port = ntohs(at.sin_port);
+  options.port = listener.port();
   options.version = GENERATE(Version::v5, Version::v311);
   const std::string nonsense =
       GENERATE(std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string("\x20\xff\xff\xff\xff\xff"),
@@ -269,7 +255,7 @@ TEST_CASE("what is not MQTT ends the connection, not the program") {
   int open = -1;
   REQUIRE(loop.run_until([&] {
     if (open < 0) {
-      open = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      open = listener.accept();
       if (open >= 0) {
         CHECK(write(open, nonsense.data(), nonsense.size()) > 0);
         shutdown(open, SHUT_WR);
@@ -279,5 +265,4 @@ TEST_CASE("what is not MQTT ends the connection, not the program") {
   }));
   CHECK((talker.failures[0].code == Errc::peer_failed || talker.failures[0].code == Errc::unreachable));
   close(open);
-  close(listener);
 }

@@ -1,4 +1,5 @@
 #include "mqtt_session_support.h"
+#include "support/tcp_listener.h"
 
 using namespace aiot;
 using namespace aiot::test;
@@ -153,24 +154,16 @@ TEST_CASE("failures say what they are") {
     REQUIRE(talker.failures.size() == 1);
   }
   SECTION("somebody accepts and says nothing") {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&at), size) == 0);
-    REQUIRE(listen(fd, 5) == 0);
-    REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+    const TcpListener listener;
     mqtt::SessionOptions options;
     options.host = "127.0.0.1";
-    options.port = ntohs(at.sin_port);
+    options.port = listener.port();
     options.timeout = 200ms;
     options.retry = false;
     Talker talker(loop, options);
     REQUIRE(talker.session->start());
     REQUIRE(loop.run_until([&] { return !talker.failures.empty(); }));
     CHECK(talker.failures[0].code == Errc::timeout);
-    close(fd);
   }
   SECTION("the password is wrong") {
     Mosquitto broker("allow_anonymous false\npassword_file FOLDER/passwords");

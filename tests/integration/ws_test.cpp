@@ -10,6 +10,7 @@
 #include "core/loop/event_loop.h"
 #include "core/ws/http_server.h"
 #include "core/ws/ws_client.h"
+#include "support/tcp_listener.h"
 
 namespace {
 
@@ -129,15 +130,7 @@ struct Peer {
 };
 
 ws::Endpoint closed_port() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  socklen_t size = sizeof address;
-  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(descriptor);
-  return *ws::parse_endpoint("ws://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  return *ws::parse_endpoint("ws://127.0.0.1:" + std::to_string(test::TcpListener().port()));
 }
 
 }  // namespace
@@ -284,15 +277,8 @@ TEST_CASE("a client tries the next address when one refuses") {
 
 TEST_CASE("a client gives up at its deadline and when nothing is heard") {
   World world;
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(::listen(listener, 5) == 0);
-  socklen_t size = sizeof address;
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  const auto endpoint = *ws::parse_endpoint("ws://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  const test::TcpListener listener;
+  const auto endpoint = *ws::parse_endpoint("ws://127.0.0.1:" + std::to_string(listener.port()));
   Peer peer;
   ws::ClientOptions options;
   options.timeout = 100ms;
@@ -307,7 +293,6 @@ TEST_CASE("a client gives up at its deadline and when nothing is heard") {
   CHECK(peer.closed->code == Errc::timeout);
   CHECK(answer->error().code == Errc::timeout);
   CHECK(answer->error().outcome == Outcome::unknown);
-  ::close(listener);
 
   // A server that reads nothing answers no ping either.
   world.serve(world.options());

@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "support/tcp_listener.h"
 #include "support/temporary_folder.h"
 
 namespace aiot::test {
@@ -71,17 +72,7 @@ class Mosquitto {
     pid_ = -1;
   }
 
-  static std::uint16_t free_port() {
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&at), size) == 0);
-    REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0);
-    close(fd);
-    return ntohs(at.sin_port);
-  }
+  static std::uint16_t free_port() { return TcpListener().port(); }
 
  private:
   [[nodiscard]] bool accepts() const {

@@ -4,8 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "core/codec/home_assistant.h"
 #include "core/codec/topic.h"
 #include "core/codec/value.h"
+#include "core/loop/operations.h"
 
 namespace aiot::mqtt {
 
@@ -23,24 +25,8 @@ bool is_name(std::string_view text) {
          text.find('/') == std::string_view::npos;
 }
 
-/// The text under a key or its abbreviation.
-std::string text_of(const json& object, const char* key, const char* abbreviation) {
-  for (const char* name : {key, abbreviation}) {
-    const auto found = object.find(name);
-    if (found == object.end()) continue;
-    if (found->is_string()) return found->get<std::string>();
-    if (found->is_array() && !found->empty() && found->front().is_string())
-      return found->front().get<std::string>();
-  }
-  return {};
-}
-
-/// Of a topic in a Home Assistant message, where `~` at either end stands for the base topic.
-std::string expand(std::string topic, const std::string& base) {
-  if (topic.empty() || base.empty()) return topic;
-  if (topic.front() == '~') return base + topic.substr(1);
-  if (topic.back() == '~') return topic.substr(0, topic.size() - 1) + base;
-  return topic;
+std::string text_of(const json* value) {
+  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
 }
 
 }  // namespace
@@ -55,7 +41,7 @@ std::vector<Discovered> Sightings::see(std::string_view topic, std::string_view 
     if (readable && see_home_assistant(topic, payload, out)) return out;
   } else if (topic == "node/check") {
     const auto parsed = readable ? parse_json(payload) : Result<json>(make_error(Errc::rejected, {}));
-    const auto id = parsed && parsed->is_object() ? text_of(*parsed, "id", "id") : std::string();
+    const auto id = parsed && parsed->contains("id") ? text_of(&parsed->at("id")) : std::string();
     if (is_name(id)) node(id, base_ + "/node/" + id, out);
     return out;
   } else if (levels[0] == "node" && levels.size() == 3 && is_name(levels[1]) && is_name(levels[2])) {
@@ -84,23 +70,20 @@ bool Sightings::see_home_assistant(std::string_view topic, std::string_view payl
   const auto parsed = parse_json(payload);
   if (!parsed || !parsed->is_object()) return false;
   const auto levels = text::split(topic, '/');
-  std::string id;
-  for (const char* key : {"device", "dev"}) {
-    const auto device = parsed->find(key);
-    if (id.empty() && device != parsed->end() && device->is_object())
-      id = text_of(*device, "identifiers", "ids");
-  }
+  auto id = text_of(home_assistant::device_identifier(*parsed));
   if (!is_name(id)) id = levels[2];
-  const auto base = text_of(*parsed, "~", "~");
-  auto state = expand(text_of(*parsed, "state_topic", "stat_t"), base);
-  auto command = expand(text_of(*parsed, "command_topic", "cmd_t"), base);
+  const auto member = [&](const char* name, const char* abbreviation) {
+    return text_of(home_assistant::member(*parsed, name, abbreviation));
+  };
+  const auto base = member("~", "~");
+  auto state = home_assistant::expand(member("state_topic", "stat_t"), base);
+  auto command = home_assistant::expand(member("command_topic", "cmd_t"), base);
   if (!is_topic_name(state)) state.clear();
   if (!is_topic_name(command)) command.clear();
   if (state.empty() && command.empty()) return false;
   node(id, {}, out);
   decltype(Discovered::attributes) attributes{{"rt", std::string(levels[1])}};
-  if (const auto name = text_of(*parsed, "name", "name"); !name.empty())
-    attributes.emplace_back("title", name);
+  if (const auto name = member("name", "name"); !name.empty()) attributes.emplace_back("title", name);
   if (!state.empty()) {
     auto observable = attributes;
     observable.emplace_back("obs", std::nullopt);
@@ -263,10 +246,7 @@ Operation discover(EventLoop& loop, const ClientOptions& options, DiscoverReques
   auto task =
       std::make_shared<DiscoverTask>(loop, options, std::move(request), std::move(found), std::move(done));
   task->start();
-  return Operation([&loop, task = std::move(task)]() mutable {
-    task->cancel();
-    loop.post([task = std::move(task)] {});
-  });
+  return handle_of(loop, std::move(task));
 }
 
 }  // namespace aiot::mqtt

@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/codec/content_format.h"
 #include "core/codec/topic.h"
+#include "core/loop/operations.h"
 #include "core/mqtt/discovery.h"
 #include "core/mqtt/link.h"
 
@@ -159,18 +160,12 @@ class MqttClient final : public Client {
   template <class T>
   Operation refuse(Error error, Completion<T> done) {
     error.outcome = Outcome::not_sent;
-    auto kept = std::make_shared<Completion<T>>(std::move(done));
-    loop_.post([kept, error = std::move(error)] { (*kept)(error); });
-    return Operation([kept] { kept->dismiss(); });
+    return aiot::refuse(loop_, std::move(error), std::move(done));
   }
 
-  /// Cancelling silences `task` at once and frees it a turn later: it may be in one of its own callbacks.
   Operation read(std::shared_ptr<ReadTask> task, const Request& request) {
     task->start(link_for(request, request.uri.tail));
-    return Operation([&loop = loop_, task = std::move(task)]() mutable {
-      task->cancel();
-      loop.post([task = std::move(task)] {});
-    });
+    return handle_of(loop_, std::move(task));
   }
 
   Operation publish(Request request, Completion<Response> done) {

@@ -7,8 +7,6 @@ namespace aiot::mqttsn {
 
 namespace {
 
-std::size_t bytes_of(const Message& message) { return message.topic.size() + message.payload.size(); }
-
 bool is_saved(const Message& message) { return message.qos > 0 && message.expires == TimePoint::max(); }
 
 }  // namespace
@@ -30,7 +28,7 @@ std::pair<TopicKind, std::uint16_t> Delivery::topic_id(Session& session, const s
 void Delivery::add(Session& session, Message message, TimePoint now) {
   const bool can_wait = message.qos > 0 || session.state == Session::State::asleep;
   if (!session.reachable() && !can_wait) return;
-  const auto size = bytes_of(message);
+  const auto size = message.size();
   const auto& options = core_.options_;
   if (session.queue.size() >= options.queued_messages || session.queued_bytes + size > options.queued_bytes ||
       queued_bytes_ + size > options.total_queued_bytes) {
@@ -137,7 +135,7 @@ void Delivery::interrupt(Session& session) {
 
 void Delivery::pop(Session& session, bool delivered) {
   const bool kept = is_saved(session.queue.front());
-  const auto size = bytes_of(session.queue.front());
+  const auto size = session.queue.front().size();
   session.queued_bytes -= size;
   queued_bytes_ -= size;
   --queued_;

@@ -28,8 +28,6 @@ class Dial : public std::enable_shared_from_this<Dial>, private ClientEvents {
   [[nodiscard]] ClientLink* link() const { return link_.get(); }
   [[nodiscard]] EventLoop& loop() const { return loop_; }
   [[nodiscard]] const Uri& uri() const { return uri_; }
-  /// A gateway has accepted the connection.
-  [[nodiscard]] bool met() const { return met_; }
   /// "no answer from the MQTT-SN gateway at HOST:PORT within 10s".
   [[nodiscard]] Error unanswered(Duration timeout) const;
 
@@ -57,7 +55,7 @@ class Dial : public std::enable_shared_from_this<Dial>, private ClientEvents {
   std::vector<SocketAddress> addresses_;
   std::size_t next_ = 0;
   std::unique_ptr<ClientLink> link_;
-  bool met_ = false;
+  bool met_ = false;  ///< a gateway has accepted the connection
   bool away_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "core/loop/operations.h"
 #include "core/mqttsn/publisher.h"
 #include "core/mqttsn/request_message.h"
 #include "core/mqttsn/search.h"
@@ -10,24 +11,6 @@
 namespace aiot::mqttsn {
 
 namespace {
-
-/// The handle of `work`: cancelling silences it at once and frees it a turn later, because the call may come
-/// from one of its own callbacks.
-template <class Work>
-Operation handle_of(EventLoop& loop, std::shared_ptr<Work> work) {
-  return Operation([&loop, work = std::move(work)]() mutable {
-    work->cancel();
-    loop.post([work = std::move(work)] {});
-  });
-}
-
-/// Refuses on the next turn, unless cancelled before.
-template <class T>
-Operation refuse(EventLoop& loop, Error error, Completion<T> done) {
-  auto kept = std::make_shared<Completion<T>>(std::move(done));
-  loop.post([kept, error = std::move(error)] { (*kept)(error); });
-  return Operation([kept] { kept->dismiss(); });
-}
 
 class MqttsnClient final : public Client {
  public:

@@ -9,6 +9,10 @@
 /// The packets of MQTT-SN 1.2. Pure.
 namespace aiot::mqttsn {
 
+/// Where clients that SEARCHGW and gateways that ADVERTISE meet.
+inline constexpr const char* kGroup4 = "225.1.1.1";
+inline constexpr const char* kGroup6 = "ff02::1";
+
 /// Section 5.2.2.
 enum class Type : std::uint8_t {
   advertise = 0x00,

@@ -14,8 +14,6 @@ namespace aiot::mqttsn {
 namespace {
 
 constexpr std::uint16_t kPort = 1885;
-constexpr const char* kGroup4 = "225.1.1.1";
-constexpr const char* kGroup6 = "ff02::1";
 constexpr Duration kAgain = std::chrono::seconds(1);
 /// A flood of forged answers must not fill memory.
 constexpr std::size_t kMaxGateways = 4'096;

@@ -35,6 +35,8 @@ struct Message {
   int qos = 0;
   bool retain = false;
   TimePoint expires = TimePoint::max();  ///< not delivered later; such a message is not saved either
+  /// What bounds in bytes count.
+  [[nodiscard]] std::size_t size() const { return topic.size() + payload.size(); }
   friend bool operator==(const Message&, const Message&) = default;
 };
 

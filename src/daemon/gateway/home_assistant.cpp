@@ -8,6 +8,7 @@
 
 #include "core/base/text.h"
 #include "core/codec/content_format.h"
+#include "core/codec/home_assistant.h"
 #include "core/codec/quantity.h"
 #include "core/codec/value.h"
 #include "daemon/gateway/identity.h"
@@ -16,16 +17,10 @@ namespace aiot::gateway {
 
 namespace {
 
+using home_assistant::member;
 using nlohmann::json;
 
 constexpr std::size_t kMaxEntities = 256;  ///< of one message
-
-/// The member under its name or its abbreviation.
-const json* member(const json& object, const char* name, const char* abbreviation) {
-  for (const char* each : {name, abbreviation})
-    if (const auto at = object.find(each); at != object.end()) return &*at;
-  return nullptr;
-}
 
 std::string text_of(const json* value) {
   if (value == nullptr) return {};
@@ -38,24 +33,6 @@ std::string as_node_id(std::string id) {
   for (char& c : id)
     if (c == '/' || c == '+' || c == '#') c = '_';
   return id;
-}
-
-std::string device_id(const json& config) {
-  const json* device = member(config, "device", "dev");
-  if (device == nullptr || !device->is_object()) return {};
-  const json* ids = member(*device, "identifiers", "ids");
-  if (ids != nullptr && ids->is_array() && !ids->empty()) return text_of(&ids->front());
-  return text_of(ids);
-}
-
-/// A topic, where a `~` at either end stands for the base topic.
-std::string topic_of(const json& config, const char* name, const char* abbreviation,
-                     const std::string& base) {
-  auto topic = text_of(member(config, name, abbreviation));
-  if (base.empty() || topic.empty()) return topic;
-  if (topic.front() == '~') return base + topic.substr(1);
-  if (topic.back() == '~') return topic.substr(0, topic.size() - 1) + base;
-  return topic;
 }
 
 /// The path in `{{ value_json.a.b }}` or `{{ value_json['a'] }}`; filters behind it are left to the reader of
@@ -95,8 +72,8 @@ DiscoveredEntity read_entity(const json& config, const std::string& node, std::s
   if (resource.size() > node.size() + 1 && resource.starts_with(node) && resource[node.size()] == '_')
     resource.erase(0, node.size() + 1);
   out.resource = std::move(resource);
-  out.state_topic = topic_of(config, "state_topic", "stat_t", base);
-  out.command_topic = topic_of(config, "command_topic", "cmd_t", base);
+  out.state_topic = home_assistant::expand(text_of(member(config, "state_topic", "stat_t")), base);
+  out.command_topic = home_assistant::expand(text_of(member(config, "command_topic", "cmd_t")), base);
   out.path = template_path(text_of(member(config, "value_template", "val_tpl")));
   out.unit = text_of(member(config, "unit_of_measurement", "unit_of_meas"));
   return out;
@@ -122,7 +99,7 @@ Result<std::vector<DiscoveredEntity>> parse_discovery(std::string_view prefix, s
   if (!config->is_object()) return make_error(Errc::rejected, "the discovery message is not a JSON object");
   const auto levels = text::split(topic.substr(prefix.size() + 1), '/');
   const std::string object_id(levels[levels.size() - 2]);
-  auto node = device_id(*config);
+  auto node = text_of(home_assistant::device_identifier(*config));
   if (node.empty()) node = levels[1];
   node = as_node_id(std::move(node));
   if (!is_node_id(node))

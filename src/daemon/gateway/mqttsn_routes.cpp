@@ -2,23 +2,17 @@
 
 namespace aiot::gateway {
 
-namespace {
-
-std::size_t bytes_of(const mqttsn::Message& message) { return message.topic.size() + message.payload.size(); }
-
-}  // namespace
-
 bool RetainedStore::set(const mqttsn::Message& message) {
   const auto at = messages_.find(message.topic);
-  const std::size_t before = at == messages_.end() ? 0 : bytes_of(at->second);
+  const std::size_t before = at == messages_.end() ? 0 : at->second.size();
   if (message.payload.empty()) {
     if (at != messages_.end()) messages_.erase(at);
     bytes_ -= before;
     return true;
   }
   if (at == messages_.end() && messages_.size() >= kMaxMessages) return false;
-  if (bytes_ - before + bytes_of(message) > kMaxBytes) return false;
-  bytes_ = bytes_ - before + bytes_of(message);
+  if (bytes_ - before + message.size() > kMaxBytes) return false;
+  bytes_ = bytes_ - before + message.size();
   messages_[message.topic] = message;
   return true;
 }

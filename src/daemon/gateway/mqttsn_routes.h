@@ -40,7 +40,6 @@ class RetainedStore {
   /// Keeps it, or with an empty payload forgets what was kept. False when the bound forbids it.
   bool set(const mqttsn::Message& message);
   [[nodiscard]] std::vector<mqttsn::Message> matching(const std::string& filter) const;
-  [[nodiscard]] std::size_t size() const { return messages_.size(); }
 
  private:
   std::map<std::string, mqttsn::Message> messages_;

@@ -15,8 +15,6 @@ namespace aiot::gateway {
 namespace {
 
 constexpr std::size_t kMaxNodesOfClient = 64;
-constexpr const char* kGroup4 = "225.1.1.1";
-constexpr const char* kGroup6 = "ff02::1";
 /// A sleeping client may come so much later than it said.
 constexpr Duration kSleepMargin = std::chrono::seconds(30);
 
@@ -78,8 +76,8 @@ Result<void> MqttSnSource::listen(const SocketAddress& address) {
   socket_ = std::move(*socket);
   if (address.is_any()) {
     // Clients look for gateways there; a host without multicast is found by its address.
-    for (const char* group : {kGroup4, kGroup6}) {
-      if (std::string_view(group) == kGroup6 && address.family() != AF_INET6) continue;
+    for (const char* group : {mqttsn::kGroup4, mqttsn::kGroup6}) {
+      if (std::string_view(group) == mqttsn::kGroup6 && address.family() != AF_INET6) continue;
       if (auto joined = socket_->join(*SocketAddress::parse(group, bound().port()), {}); !joined)
         log::info("MQTT-SN: {}", joined.error().message);
     }
@@ -251,9 +249,9 @@ void MqttSnSource::advertise() {
       const bool is_v6 = link.address.family() == AF_INET6;
       if (!link.multicast || (is_v6 && bound().family() != AF_INET6)) continue;
       // IPv4 leaves by the route that the system has for the group.
-      const auto to = is_v6
-                          ? SocketAddress::parse(fmt::format("[{}%{}]", kGroup6, link.index), bound().port())
-                          : SocketAddress::parse(kGroup4, bound().port());
+      const auto to =
+          is_v6 ? SocketAddress::parse(fmt::format("[{}%{}]", mqttsn::kGroup6, link.index), bound().port())
+                : SocketAddress::parse(mqttsn::kGroup4, bound().port());
       if (to) socket_->send(*to, core_.advertisement(seconds));
     }
   }

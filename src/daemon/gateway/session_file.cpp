@@ -156,13 +156,13 @@ bool read_change(const json& object, SessionFile& file) {
     case Kind::queued: {
       Message message;
       if (!read_message(object, message)) return false;
-      session.queued_bytes += message.topic.size() + message.payload.size();
+      session.queued_bytes += message.size();
       session.queue.push_back(std::move(message));
       return true;
     }
     case Kind::dequeued:
       if (session.queue.empty()) return false;
-      session.queued_bytes -= session.queue.front().topic.size() + session.queue.front().payload.size();
+      session.queued_bytes -= session.queue.front().size();
       session.queue.pop_front();
       session.publish_id = 0;
       session.in_flight = {};

@@ -3,10 +3,8 @@
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
 #include "core/mqtt/session.h"
-#include "daemon/simulator/descriptor_limit.h"
-#include "daemon/simulator/join_queue.h"
+#include "daemon/simulator/message_nodes.h"
 #include "daemon/simulator/pyaiot_node.h"
-#include "daemon/simulator/simulator.h"
 
 namespace aiot::simulator {
 
@@ -15,28 +13,9 @@ namespace {
 /// A node with this much unacknowledged leaves values out.
 constexpr std::size_t kBacklog = 8;
 
-class MqttNodes final : public Simulation {
+class MqttNodes final : public MessageNodes {
  public:
-  MqttNodes(EventLoop& loop, MessageOptions options) : loop_(loop), options_(std::move(options)) {}
-
-  Result<void> start() override {
-    auto blueprint = Blueprint::make(options_.resources, false);
-    if (!blueprint) return std::move(blueprint).error();
-    blueprint_ = *std::move(blueprint);
-    if (auto reserved = reserve_descriptors(options_.nodes); !reserved) return reserved;
-    members_.reserve(options_.nodes);
-    for (std::size_t i = 0; i < options_.nodes; ++i) {
-      auto& member = *members_.emplace_back(std::make_unique<Member>(blueprint_, options_.first + i));
-      member.check = loop_.make_timer([this, &member] { check(member); });
-      member.post = loop_.make_timer([this, &member] { post(member); });
-      queue_.add(static_cast<std::uint32_t>(i));
-    }
-    joining_ = loop_.make_timer(
-        [this] { queue_.go_on([this](std::uint32_t index) { connect(*members_[index]); }); });
-    joining_->start(Duration(0));
-    return {};
-  }
-  [[nodiscard]] Counters counters() const override { return counters_; }
+  MqttNodes(EventLoop& loop, MessageOptions options) : MessageNodes(loop, std::move(options)) {}
 
  private:
   struct Member {
@@ -48,7 +27,14 @@ class MqttNodes final : public Simulation {
     std::unique_ptr<mqtt::Session> session;
   };
 
-  void connect(Member& member) {
+  void make_node(std::size_t number) override {
+    auto& member = *members_.emplace_back(std::make_unique<Member>(blueprint_, number));
+    member.check = loop_.make_timer([this, &member] { check(member); });
+    member.post = loop_.make_timer([this, &member] { post(member); });
+  }
+
+  void join(std::uint32_t index) override {
+    auto& member = *members_[index];
     mqtt::SessionOptions options;
     options.host = options_.gateway.host();
     options.port = options_.gateway.port();
@@ -58,7 +44,7 @@ class MqttNodes final : public Simulation {
     callbacks.disconnected = [this, &member](const Error& why) {
       if (complaints_.allow()) log::info("{}: {}", member.node.uid(), why.message);
       member.check->stop();
-      end_joining(member);  // it goes on trying; others may go on joining
+      joined_or_failed(member);  // it goes on trying; others may go on joining
     };
     callbacks.received = [this, &member](const mqtt::Message& message, Completion<> stored) {
       received(member, message);
@@ -68,7 +54,7 @@ class MqttNodes final : public Simulation {
     if (auto started = member.session->start(); !started) {
       log::warn("{}: {}", member.node.uid(), started.error().message);
       ++counters_.send_failures;
-      return end_joining(member);
+      return joined_or_failed(member);
     }
     for (const auto& topic : member.node.subscriptions()) {
       member.session->subscribe(topic, {}, [&member](Result<> result) {
@@ -77,10 +63,8 @@ class MqttNodes final : public Simulation {
     }
   }
 
-  void end_joining(Member& member) {
-    if (!std::exchange(member.joining, false)) return;
-    queue_.ended();
-    joining_->start(Duration(0));
+  void joined_or_failed(Member& member) {
+    if (std::exchange(member.joining, false)) end_joining();
   }
 
   void received(Member& member, const mqtt::Message& message) {
@@ -104,7 +88,7 @@ class MqttNodes final : public Simulation {
   void joined(Member& member) {
     if (std::exchange(member.joined, true)) return;
     ++counters_.joined;
-    end_joining(member);
+    joined_or_failed(member);
     if (options_.interval > Duration::zero()) member.post->start(random_part(options_.interval));
   }
 
@@ -132,14 +116,7 @@ class MqttNodes final : public Simulation {
     member.session->publish(std::move(out), Completion<>(std::move(done)));
   }
 
-  EventLoop& loop_;
-  MessageOptions options_;
-  Blueprint blueprint_;
-  JoinQueue queue_;
-  Counters counters_;
-  log::Limiter complaints_;
-  std::unique_ptr<Timer> joining_;
-  std::vector<std::unique_ptr<Member>> members_;  ///< last: what ends with a session may still count
+  std::vector<std::unique_ptr<Member>> members_;
 };
 
 }  // namespace

@@ -3,10 +3,8 @@
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
 #include "core/mqttsn/client_link.h"
-#include "daemon/simulator/descriptor_limit.h"
-#include "daemon/simulator/join_queue.h"
+#include "daemon/simulator/message_nodes.h"
 #include "daemon/simulator/pyaiot_node.h"
-#include "daemon/simulator/simulator.h"
 
 namespace aiot::simulator {
 
@@ -54,24 +52,9 @@ class Member final : public mqttsn::ClientEvents {
   bool subscribed_ = false;
 };
 
-class MqttsnNodes final : public Simulation {
+class MqttsnNodes final : public MessageNodes {
  public:
-  MqttsnNodes(EventLoop& loop, MessageOptions options) : loop_(loop), options_(std::move(options)) {}
-
-  Result<void> start() override {
-    auto blueprint = Blueprint::make(options_.resources, false);
-    if (!blueprint) return std::move(blueprint).error();
-    blueprint_ = *std::move(blueprint);
-    if (auto reserved = reserve_descriptors(options_.nodes); !reserved) return reserved;
-    members_.reserve(options_.nodes);
-    for (std::size_t i = 0; i < options_.nodes; ++i) {
-      members_.push_back(std::make_unique<Member>(*this, blueprint_, options_.first + i));
-      queue_.add(static_cast<std::uint32_t>(i));
-    }
-    joining_ = loop_.make_timer([this] { let_join(); });
-    joining_->start(Duration(0));
-    return {};
-  }
+  MqttsnNodes(EventLoop& loop, MessageOptions options) : MessageNodes(loop, std::move(options)) {}
 
   [[nodiscard]] Counters counters() const override {
     auto out = counters_;
@@ -84,32 +67,25 @@ class MqttsnNodes final : public Simulation {
     return out;
   }
 
-  void joined() {
-    queue_.ended();
-    joining_->start(Duration(0));
-  }
+  using MessageNodes::end_joining;
   [[nodiscard]] EventLoop& loop() { return loop_; }
   [[nodiscard]] const MessageOptions& options() const { return options_; }
   [[nodiscard]] Counters& count() { return counters_; }
 
  private:
-  void let_join() {
-    queue_.go_on([this](std::uint32_t index) {
-      if (auto started = members_[index]->start(); !started) {
-        log::warn("{}", started.error().message);
-        ++counters_.send_failures;
-        queue_.ended();
-      }
-    });
+  void make_node(std::size_t number) override {
+    members_.push_back(std::make_unique<Member>(*this, blueprint_, number));
   }
 
-  EventLoop& loop_;
-  MessageOptions options_;
-  Blueprint blueprint_;
-  JoinQueue queue_;
-  Counters counters_;
+  void join(std::uint32_t index) override {
+    if (auto started = members_[index]->start(); !started) {
+      log::warn("{}", started.error().message);
+      ++counters_.send_failures;
+      end_joining();
+    }
+  }
+
   std::vector<std::unique_ptr<Member>> members_;
-  std::unique_ptr<Timer> joining_;
 };
 
 Member::Member(MqttsnNodes& all, const Blueprint& blueprint, std::size_t number)
@@ -153,7 +129,7 @@ void Member::connected() {
 void Member::lost(const Error& why) {
   log::debug("{}: {}", node_.uid(), why.message);
   // It goes on trying; others may go on joining.
-  if (std::exchange(joining_, false)) all_.joined();
+  if (std::exchange(joining_, false)) all_.end_joining();
 }
 
 void Member::received(mqttsn::Message message) {
@@ -175,7 +151,7 @@ void Member::done(Ticket done, Result<> result) {
   }
   if (done != ticket(What::check) || !result || std::exchange(joined_, true)) return;
   ++counters.joined;
-  if (std::exchange(joining_, false)) all_.joined();
+  if (std::exchange(joining_, false)) all_.end_joining();
   const auto& options = all_.options();
   if (options.sleep > Duration::zero()) return link_->sleep(options.sleep);
   if (options.interval > Duration::zero()) post_->start(random_part(options.interval));

@@ -45,7 +45,6 @@ class VirtualNode {
   /// Gives the post up.
   void abandon_post();
   [[nodiscard]] bool awaits_post() const { return post_token_.has_value(); }
-  [[nodiscard]] bool awaits_alive() const { return alive_token_.has_value(); }
 
   /// Takes one datagram of `peer`; `reply` is set to what must be sent back, empty for nothing.
   [[nodiscard]] Heard receive(const SocketAddress& peer, std::string_view datagram, std::string& reply);

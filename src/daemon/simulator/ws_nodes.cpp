@@ -4,10 +4,8 @@
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
 #include "core/ws/ws_client.h"
-#include "daemon/simulator/descriptor_limit.h"
-#include "daemon/simulator/join_queue.h"
+#include "daemon/simulator/message_nodes.h"
 #include "daemon/simulator/pyaiot_node.h"
-#include "daemon/simulator/simulator.h"
 
 namespace aiot::simulator {
 
@@ -18,33 +16,12 @@ constexpr Duration kLongestBackoff = std::chrono::seconds(30);
 /// A node whose gateway does not read leaves values out.
 constexpr std::size_t kBacklogBytes = 64UL * 1024;
 
-class WsNodes final : public Simulation {
+class WsNodes final : public MessageNodes {
  public:
-  WsNodes(EventLoop& loop, MessageOptions options) : loop_(loop), options_(std::move(options)) {}
-
-  Result<void> start() override {
-    auto blueprint = Blueprint::make(options_.resources, false);
-    if (!blueprint) return std::move(blueprint).error();
-    blueprint_ = *std::move(blueprint);
-    if (auto reserved = reserve_descriptors(options_.nodes); !reserved) return reserved;
+  WsNodes(EventLoop& loop, MessageOptions options) : MessageNodes(loop, std::move(options)) {
     endpoint_.host = options_.gateway.host();
     endpoint_.port = options_.gateway.port();
-    members_.reserve(options_.nodes);
-    for (std::size_t i = 0; i < options_.nodes; ++i) {
-      const auto index = static_cast<std::uint32_t>(i);
-      auto& member = *members_.emplace_back(std::make_unique<Member>(blueprint_, options_.first + i));
-      member.post = loop_.make_timer([this, index] { post(index); });
-      member.again = loop_.make_timer([this, index] {
-        queue_.add(index);
-        let_join();
-      });
-      queue_.add(index);
-    }
-    joining_ = loop_.make_timer([this] { let_join(); });
-    joining_->start(Duration(0));
-    return {};
   }
-  [[nodiscard]] Counters counters() const override { return counters_; }
 
  private:
   struct Member {
@@ -57,11 +34,14 @@ class WsNodes final : public Simulation {
     std::unique_ptr<ws::WsClient> socket;
   };
 
-  void let_join() {
-    queue_.go_on([this](std::uint32_t index) { connect(index); });
+  void make_node(std::size_t number) override {
+    const auto index = static_cast<std::uint32_t>(members_.size());
+    auto& member = *members_.emplace_back(std::make_unique<Member>(blueprint_, number));
+    member.post = loop_.make_timer([this, index] { post(index); });
+    member.again = loop_.make_timer([this, index] { join_again(index); });
   }
 
-  void connect(std::uint32_t index) {
+  void join(std::uint32_t index) override {
     auto& member = *members_[index];
     member.joining = true;
     ++counters_.alives_sent;
@@ -92,23 +72,21 @@ class WsNodes final : public Simulation {
   /// The gateway took it in.
   void asked(Member& member) {
     member.backoff.reset();
-    end_joining(member);
+    joined_or_failed(member);
     if (!std::exchange(member.joined, true)) ++counters_.joined;
     if (options_.interval > Duration::zero() && !member.post->armed())
       member.post->start(random_part(options_.interval));
   }
 
-  void end_joining(Member& member) {
-    if (!std::exchange(member.joining, false)) return;
-    queue_.ended();
-    joining_->start(Duration(0));
+  void joined_or_failed(Member& member) {
+    if (std::exchange(member.joining, false)) end_joining();
   }
 
   void closed(std::uint32_t index, const Error& why) {
     auto& member = *members_[index];
     if (complaints_.allow()) log::info("{}: {}", member.node.uid(), why.message);
     member.post->stop();
-    end_joining(member);
+    joined_or_failed(member);
     member.again->start(member.backoff.next());
   }
 
@@ -123,15 +101,8 @@ class WsNodes final : public Simulation {
     member.post->start(options_.interval);
   }
 
-  EventLoop& loop_;
-  MessageOptions options_;
-  Blueprint blueprint_;
   ws::Endpoint endpoint_;
-  JoinQueue queue_;
-  Counters counters_;
-  log::Limiter complaints_;
   std::vector<std::unique_ptr<Member>> members_;
-  std::unique_ptr<Timer> joining_;
 };
 
 }  // namespace

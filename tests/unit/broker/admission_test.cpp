@@ -1,12 +1,10 @@
 #include "daemon/broker/admission.h"
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 
 #include "daemon/broker/keys.h"
+#include "support/temporary_folder.h"
 
 using namespace aiot;
 using namespace aiot::broker;
@@ -85,9 +83,8 @@ TEST_CASE("a page whose name a stranger made to lead here is not of the broker's
 }
 
 TEST_CASE("a broker on loopback makes a missing key file, another does not") {
-  std::string folder = (std::filesystem::temp_directory_path() / "aiot-broker-XXXXXX").string();
-  REQUIRE(::mkdtemp(folder.data()) != nullptr);
-  const std::string path = folder + "/keys";
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path + "/keys";
   CHECK(open_keys(path, *SocketAddress::parse("0.0.0.0:8000")).error().code == Errc::usage);
   CHECK_FALSE(std::filesystem::exists(path));
   const auto made = open_keys(path, *SocketAddress::parse("127.0.0.1:8000"));
@@ -95,5 +92,4 @@ TEST_CASE("a broker on loopback makes a missing key file, another does not") {
   const auto again = open_keys(path, *SocketAddress::parse("0.0.0.0:8000"));
   REQUIRE(again);
   CHECK(again->secret == made->secret);
-  std::filesystem::remove_all(folder);
 }

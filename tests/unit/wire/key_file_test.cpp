@@ -1,28 +1,23 @@
 #include "daemon/wire/key_file.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include "support/temporary_folder.h"
 
 using namespace aiot;
 using namespace aiot::wire;
 
 namespace {
 
-struct Folder {
-  std::filesystem::path path;
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "aiot-keys-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
+struct Folder : test::TemporaryFolder {
   [[nodiscard]] std::string file(const std::string& name, const std::string& content) const {
-    std::ofstream(path / name, std::ios::binary) << content;
-    return (path / name).string();
+    const auto out = path + "/" + name;
+    std::ofstream(out, std::ios::binary) << content;
+    return out;
   }
 };
 
@@ -54,13 +49,13 @@ TEST_CASE("what is wrong in a key file is named with its line") {
   CHECK_THAT(message("[keys\n"), Catch::Contains(":1:"));
   CHECK_THAT(message("[keys]\nsecret=a\nprivate=abc\n"), Catch::Contains(":3:"));
   CHECK_THAT(message(std::string(100'000, 'x')), Catch::Contains("too long"));
-  CHECK(read_key_file(folder.path.string()).error().code == Errc::usage);
-  CHECK(read_key_file((folder.path / "none").string()).error().code == Errc::internal);
+  CHECK(read_key_file(folder.path).error().code == Errc::usage);
+  CHECK(read_key_file(folder.path + "/none").error().code == Errc::internal);
 }
 
 TEST_CASE("a key file is made private, whole and never over another") {
   Folder folder;
-  const std::string path = (folder.path / "deep" / "keys").string();
+  const std::string path = folder.path + "/deep/keys";
   const auto made = create_key_file(path);
   REQUIRE(made);
   struct stat status {};
@@ -72,7 +67,7 @@ TEST_CASE("a key file is made private, whole and never over another") {
   CHECK(read->private_key == made->private_key);
   CHECK(create_key_file(path).error().code == Errc::usage);
   CHECK(read_key_file(path)->secret == made->secret);
-  CHECK(std::distance(std::filesystem::directory_iterator(folder.path / "deep"), {}) == 1);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path + "/deep"), {}) == 1);
 }
 
 TEST_CASE("a token admits whom it was made for") {
