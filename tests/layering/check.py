@@ -51,6 +51,7 @@ LIBRARIES = {
     "libwebsockets": {"core/ws"},
     "uv.h": {"core/loop"},
     "sqlite3.h": {"daemon/store"},
+    "zlib.h": {"daemon/store"},
     "CLI/": {"cli"},
     "toml++/": {"cli"},
     "nats/": {"core/nats"},
