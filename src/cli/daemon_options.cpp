@@ -42,7 +42,10 @@ void DaemonOptions::add_broker(CLI::App& app) {
             "accept browsers' WebSockets and writes from this origin, beside those of pages opened by IP "
             "address, as localhost or by the machine's host name; the dashboard behind a proxy needs it",
             "ORIGIN");
-  add_duration(app, "--retention", retention_, "how long history is kept; this version keeps none yet");
+  add_duration(app, "--retention", retention_,
+               "how long history and events are kept; 0: for ever (default 30d)");
+  add_size(app, "--retention-size", retention_bytes_,
+           "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -97,12 +100,10 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   auto dir = state_dir();
   if (!dir) return dir.error();
   out.state_dir = *dir;
+  out.retention = retention_;
+  out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
   return out;
-}
-
-void DaemonOptions::note_unused(Context& context) const {
-  if (retention_) context.note("--retention has no effect yet: this version keeps no history");
 }
 
 }  // namespace aiot::cli

@@ -16,11 +16,14 @@
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/keys.h"
 #include "daemon/broker/metrics.h"
+#include "daemon/broker/node_json.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
 #include "daemon/broker/static_files.h"
-#include "daemon/broker/store.h"
+#include "daemon/broker/store_records.h"
+#include "daemon/store/store.h"
+#include "daemon/wire/metrics_text.h"
 
 namespace aiot::broker {
 namespace {
@@ -49,17 +52,6 @@ class Announcements final : public Hub {
   Asks& asks_;
 };
 
-/// Events are log lines until there is a place for them.
-class LoggedEvents final : public EventSink {
- public:
-  void event(const Event& event) override {
-    if (limiter_.allow()) log::warn("{}: {}", event.type, event.message);
-  }
-
- private:
-  log::Limiter limiter_{50};
-};
-
 class BrokerImpl final : public Broker {
  public:
   BrokerImpl(EventLoop& loop, Options options)
@@ -68,14 +60,18 @@ class BrokerImpl final : public Broker {
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
         asks_(loop, table_, counters_, durations_),
         announcements_(clients_, asks_),
-        routing_(table_, announcements_, events_, counters_),
-        store_(make_memory_store(loop)),
-        rest_({loop, table_, routing_, asks_, idempotency_, alive_}) {}
+        records_(loop, table_),
+        routing_(table_, announcements_, records_, records_, counters_),
+        rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, alive_}) {
+    asks_.set_settled(
+        [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
+  }
 
   Result<void> start() override {
     auto keys = open_keys(options_.key_file, options_.listen);
     if (!keys) return keys.error();
     keys_ = std::move(*keys);
+    if (auto opened = open_store(); !opened) return opened;
     ws::HttpServerOptions options;
     options.listen = options_.listen;
     options.max_body = kMaxBody;
@@ -98,8 +94,13 @@ class BrokerImpl final : public Broker {
 
   void stop(Duration deadline, Completion<> done) override {
     stopping_ = true;
-    if (server_) return server_->shut_down(deadline, std::move(done));
-    loop_.post([done = std::move(done)]() mutable { done({}); });
+    stopped_ = std::move(done);
+    const auto closed = [this](const Result<void>&) {
+      if (!store_) return stopped_(Result<void>());
+      store_->close([this](const Result<void>&) { stopped_(Result<void>()); });
+    };
+    if (server_) return server_->shut_down(deadline, closed);
+    loop_.post([closed] { closed({}); });
   }
 
   void reload() override {
@@ -109,7 +110,47 @@ class BrokerImpl final : public Broker {
     log::info("read the keys in {} again", options_.key_file);
   }
 
+  ~BrokerImpl() override { stopped_.dismiss(); }
+
  private:
+  /// A request to a node has an outcome: the node's counters, and for a write an event.
+  void settled(const NodeRequest& request, const Result<wire::Answer>& result) {
+    if (!result) routing_.request_failed(request.uid, result.error());
+    if (!is_write(request.method)) return;
+    const Node* node = table_.find(request.uid);
+    records_.event({"write",
+                    node != nullptr ? std::string_view(node->owner->name) : std::string_view(),
+                    request.uid,
+                    write_sentence(request, result),
+                    {},
+                    write_data(request, result)});
+  }
+
+  Result<void> open_store() {
+    if (options_.state_dir.empty()) {
+      store_ = store::make_memory_store(loop_);
+    } else {
+      store::Options kept;
+      kept.folder = options_.state_dir;
+      kept.max_age = options_.retention;
+      kept.max_bytes = options_.retention_bytes;
+      kept.notice = [this](const std::string& type, const std::string& message) {
+        records_.event({type, {}, {}, message});
+      };
+      store::Restored restored;
+      auto opened = store::open_sqlite_store(loop_, std::move(kept), restored);
+      if (!opened) return opened.error();
+      store_ = std::move(*opened);
+      const auto nodes = restored.nodes.size();
+      idempotency_.restore(std::move(restored.writes), loop_.now(), loop_.wall_now());
+      records_.restore(std::move(restored));
+      if (nodes > 0) log::info("{} nodes known from before, stale until their gateways return", nodes);
+    }
+    records_.set_store(*store_);
+    idempotency_.set_store(*store_, loop_);
+    return {};
+  }
+
   ws::UpgradeDecision decide(const ws::UpgradeRequest& request) {
     if (request.path == "/gw") return decide_gateway(request);
     if (request.path != "/ws") return {nullptr, {}, 404, "there is no WebSocket here"};
@@ -128,7 +169,7 @@ class BrokerImpl final : public Broker {
       }
       return {nullptr, {}, 401, admission.error().message};
     }
-    const GatewayServices services{loop_, routing_, asks_, *store_, events_, counters_};
+    const GatewayServices services{loop_, routing_, asks_, *store_, records_, counters_};
     ws::UpgradeDecision decision;
     decision.subprotocol = admission->subprotocol;
     if (admission->native) {
@@ -186,9 +227,9 @@ class BrokerImpl final : public Broker {
     const auto sockets = server_->counters();
     ws::HttpResponse response =
         plain(200, format_metrics({counters_, durations_, table_, clients_.size(), clients_.queued_bytes(),
-                                   gateway_bytes, asks_.pending(), sockets.connections,
+                                   gateway_bytes, store_->counters(), asks_.pending(), sockets.connections,
                                    sockets.refused_heads + sockets.refused_full}));
-    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response.content_type = wire::MetricsText::kContentType;
     return response;
   }
 
@@ -201,15 +242,16 @@ class BrokerImpl final : public Broker {
   Counters counters_;
   Histogram durations_;
   Idempotency idempotency_;
-  LoggedEvents events_;
   log::Limiter refusals_;
   Clients clients_;
   Asks asks_;
   Announcements announcements_;
+  StoreRecords records_;
   Routing routing_;
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<store::Store> store_;
   Rest rest_;
   bool stopping_ = false;
+  Completion<> stopped_;
   std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above
 };
 

@@ -104,7 +104,9 @@ void NativeGatewaySession::take_up(const std::string& stream, const std::vector<
                                         principal_.name)});
   }
   stream_ = stream;
-  acknowledged_ = last_ = services_.store.acknowledged(principal_.name, stream);
+  const auto position = services_.store.position(principal_.name, stream);
+  last_ = position.recorded;
+  acknowledged_ = position.committed;
 }
 
 void NativeGatewaySession::batch(const wire::Batch& batch) {
@@ -133,7 +135,7 @@ void NativeGatewaySession::batch(const wire::Batch& batch) {
     services_.routing.apply(*gateway_, fresh, services_.now());
   }
   ++committing_;
-  services_.store.commit({gateway_->name, stream_, end, fresh},
+  services_.store.commit(gateway_->name, stream_, end,
                          [this, end, alive = std::weak_ptr<char>(alive_)](const Result<void>& result) {
                            if (!alive.expired()) committed(result, end);
                          });

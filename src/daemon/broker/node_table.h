@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/base/time.h"
@@ -68,8 +69,16 @@ struct Node {
   AddressKind address_kind = AddressKind::none;
   bool address_told = false;
   bool protocol_told = false;
-  bool hidden = false;  ///< forgotten by an operator; comes back with its next message
+  bool hidden = false;    ///< forgotten by an operator; comes back with its next message
+  bool noted_out = true;  ///< the last of its events says that it is out; none does at first
+  std::uint64_t resets = 0;
+  std::uint64_t timeouts = 0;         ///< reads and writes it did not answer
+  std::uint64_t rejected_writes = 0;  ///< that it refused
+  double interval_s = 0;              ///< between its updates, on average of the newest; 0: not known
+  std::vector<std::pair<std::string, std::string>> labels;  ///< by name
 
+  /// An update came at that time: for the interval.
+  void count_update(WallTime time);
   [[nodiscard]] const Resource* find(std::string_view name) const;
 };
 
