@@ -62,7 +62,8 @@ class BrokerImpl final : public Broker {
         announcements_(clients_, asks_),
         records_(loop, table_),
         routing_(table_, announcements_, records_, records_, counters_),
-        rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, alive_}) {
+        rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, counters_, clients_, loop.now(),
+               alive_}) {
     asks_.set_settled(
         [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
   }

@@ -49,6 +49,8 @@ struct GatewayRecord {
   std::size_t nodes = 0;  ///< that it owns
   std::uint32_t sync_epoch = 0;
   std::uint64_t updates = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> reported;  ///< what it has counted, by name
+  WallTime reported_at{};
 };
 
 /// Under which name pyaiot's wire tells the address.

@@ -327,6 +327,28 @@ bool read_freed(JsonReader& reader, Message& out) {
   return whole;
 }
 
+bool read_report(JsonReader& reader, Message& out) {
+  Report report;
+  const bool whole = read_whole(reader, [&](std::string_view name) {
+    if (name != "counters") {
+      reader.skip();
+      return;
+    }
+    std::string_view counter;
+    reader.enter_object();
+    while (reader.next_member(counter)) {
+      if (report.counters.size() >= kMaxReported || counter.size() > kMaxWord) {
+        reader.fail("too many counters, or one with too long a name");
+        return;
+      }
+      auto& [key, value] = report.counters.emplace_back(std::string(counter), 0);
+      reader.read_unsigned(value);
+    }
+  });
+  out = std::move(report);
+  return whole;
+}
+
 bool read_failure(JsonReader& reader, Message& out) {
   Failure failure;
   const bool whole = read_pair(reader, "code", failure.code, "message", failure.message);
@@ -359,6 +381,7 @@ bool read_message(JsonReader& reader, const std::string& type, std::size_t size,
   if (type == "welcome") return read_welcome(reader, out);
   if (type == "refused") return read_refused(reader, out);
   if (type == "free") return read_freed(reader, out);
+  if (type == "counters") return read_report(reader, out);
   if (type == "failure") return read_failure(reader, out);
   unknown = true;
   return reader.fail("a message of an unknown type");
