@@ -44,7 +44,7 @@ Node* NodeTable::create(std::string_view uid, GatewayRecord& owner) {
   if (free_.empty()) {
     slot = static_cast<std::uint32_t>(slots_.size());
     slots_.emplace_back();
-    if (slot / kNodesPerBlock >= dirty_.size()) dirty_.push_back(true);
+    if (slot / kNodesPerBlock >= versions_.size()) versions_.push_back(1);
   } else {
     slot = free_.back();
     free_.pop_back();
@@ -52,6 +52,7 @@ Node* NodeTable::create(std::string_view uid, GatewayRecord& owner) {
   slots_[slot] = std::make_unique<Node>();
   Node& node = *slots_[slot];
   node.uid = uid;
+  node.serial = ++serials_;
   node.slot = slot;
   node.owner = &owner;
   ++owner.nodes;
