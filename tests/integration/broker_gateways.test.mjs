@@ -16,7 +16,7 @@ describe('native gateways at the broker', () => {
   it('admits a token bound to the name, and no other', async () => {
     const gateway = await broker.native('paris')
     assert.equal(gateway.socket.protocol, 'aiot.gateway.v1')
-    assert.deepEqual(Object.keys(gateway.welcome).sort(), ['acknowledged', 'software', 'type', 'window'])
+    assert.deepEqual(Object.keys(gateway.welcome).sort(), ['acknowledged', 'extensions', 'software', 'type', 'window'])
     await gateway.close()
     assert.equal((await broker.nativeSocket('paris', fernet(kPrivate, kSecret))).status, 401)
     assert.equal((await broker.nativeSocket('paris', 'nonsense')).status, 401)

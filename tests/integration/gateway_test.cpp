@@ -101,6 +101,7 @@ TEST_CASE("While the broker is away everything is kept: its newest goes out firs
   device.post("alive", "alive:n1");
   REQUIRE(stage.run_until([&] { return broker->has("n1 name=lamp"); }));
   const auto port = broker->port();
+  const auto stored = broker->last_sequence;
   broker->shut_down(stage);
   broker.reset();
   REQUIRE(stage.run_until([&] { return !running.gateway->counters().uplink.connected; }));
@@ -113,6 +114,7 @@ TEST_CASE("While the broker is away everything is kept: its newest goes out firs
 
   FakeBroker back(stage.loop(), port);
   back.replays = true;
+  back.last_sequence = stored;
   REQUIRE(stage.run_until([&] { return back.has("synced"); }));
   REQUIRE(back.synced.size() == 1);
   CHECK(back.synced[0].uid == "n1");

@@ -69,6 +69,11 @@ class RecordReader {
   std::size_t at_ = 0;
 };
 
+/// Before this no clock of a machine that runs this was set.
+[[nodiscard]] inline bool is_set(WallTime time) {
+  return time >= std::chrono::sys_days(std::chrono::year(2026) / 1 / 1);
+}
+
 /// `item` with its time: `stamp`, or with `time_uncertain`.
 void append_stamped(std::string& out, std::string_view item, WallTime stamp, bool uncertain);
 

@@ -38,17 +38,21 @@ std::string error_of(std::string_view text) {
 }  // namespace
 
 TEST_CASE("hello and welcome survive the wire") {
-  const auto hello = round_trip(Hello{"paris", "site \"1\"", "s-1", "aiot 0.1.0", 1});
+  const auto hello = round_trip(Hello{"paris", "site \"1\"", "s-1", {"s-0", "r"}, "aiot 0.1.0", 1, true});
   CHECK(hello.name == "paris");
   CHECK(hello.site == "site \"1\"");
   CHECK(hello.stream == "s-1");
+  CHECK(hello.earlier == std::vector<std::string>{"s-0", "r"});
+  CHECK(hello.journal);
+  CHECK_FALSE(round_trip(Hello{"paris", "", "s", {}, "", 1}).journal);
   CHECK(hello.software == "aiot 0.1.0");
-  const auto welcome = round_trip(Welcome{"aiot", 1ULL << 60, 512});
+  const auto welcome = round_trip(Welcome{"aiot", 1ULL << 60, 512, true});
+  CHECK(welcome.journal);
   CHECK(welcome.acknowledged == 1ULL << 60);
   CHECK(welcome.window_items == 512);
 }
 
-TEST_CASE("a batch survives the wire, by tree and by writer alike") {
+TEST_CASE("a batch survives the wire, as a tree and item by item alike") {
   Batch batch;
   batch.first = 42;
   auto binary = update("n1", "blob", std::string("\xff\x00\xfe", 3));
@@ -61,13 +65,28 @@ TEST_CASE("a batch survives the wire, by tree and by writer alike") {
                  NodeOut{"n3", at(6)},
                  NodeReset{"n4", "CoAP", "192.0.2.4", at(7)},
                  Notice{"uid_conflict", "n5", "line\none", at(8)}};
-  BatchWriter writer;
-  for (const Item& item : batch.items) writer.add(item);
-  CHECK(writer.items() == 7);
-  const std::string text = writer.take(42);
-  CHECK(text == format_message(batch));
-  CHECK(writer.items() == 0);
-  CHECK(writer.bytes() == 0);
+  std::string items;
+  for (const Item& item : batch.items) {
+    if (!items.empty()) items += ',';
+    append_item(items, item);
+  }
+  CHECK(format_batch(42, false, items) == format_message(batch));
+  CHECK(format_live(items) == format_message(Live{batch.items}));
+  CHECK(round_trip(Live{batch.items}).items.size() == 7);
+  std::string one;
+  append_update(one, {"n1", "temperature", "23°C", std::nullopt, at(1769860800123), false});
+  std::string same;
+  append_item(same, batch.items[0]);
+  CHECK(one == same);
+  const auto item = parse_item(one);
+  REQUIRE(item);
+  CHECK(std::get<Update>(*item).bytes == "23°C");
+  CHECK_FALSE(parse_item(one + "x"));
+  CHECK_FALSE(parse_item("{}"));
+  CHECK_FALSE(round_trip(batch).replay);
+  batch.replay = true;
+  CHECK(format_batch(42, true, items) == format_message(batch));
+  CHECK(round_trip(batch).replay);
 
   const auto back = round_trip(batch);
   REQUIRE(back.items.size() == 7);
@@ -211,9 +230,29 @@ TEST_CASE("the bounds on names, values and counts hold") {
   CHECK_FALSE(batch("u", "r", std::string(kMaxValue + 1, 'v')));
   CHECK_FALSE(batch("u", "r", std::string(kMaxValue + 1, '\xff')));
 
-  BatchWriter writer;
-  for (std::size_t i = 0; i < kMaxBatchItems; ++i) writer.add(update("u", "r", "v"));
-  CHECK(parse_message(writer.take(1)));
-  for (std::size_t i = 0; i <= kMaxBatchItems; ++i) writer.add(update("u", "r", "v"));
-  CHECK_THAT(error_of(writer.take(1)), Catch::Contains("4096"));
+  const auto many = [](std::size_t count) {
+    std::string items;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i > 0) items += ',';
+      append_item(items, update("u", "r", "v"));
+    }
+    return items;
+  };
+  CHECK(parse_message(format_batch(1, false, many(kMaxBatchItems))));
+  CHECK_THAT(error_of(format_batch(1, false, many(kMaxBatchItems + 1))), Catch::Contains("4096"));
+  CHECK_THAT(error_of(format_live(many(kMaxBatchItems + 1))), Catch::Contains("4096"));
+}
+
+TEST_CASE("the next stream and its answer survive the wire") {
+  const auto next = round_trip(NextStream{"s-2", {"s-1"}});
+  CHECK(next.stream == "s-2");
+  CHECK(next.earlier == std::vector<std::string>{"s-1"});
+  const auto resume = round_trip(Resume{"s-2", 7});
+  CHECK(resume.stream == "s-2");
+  CHECK(resume.acknowledged == 7);
+  CHECK_THAT(error_of(R"({"type":"stream"})"), Catch::Contains("without its name"));
+  std::string long_list;
+  for (int i = 0; i < 65; ++i) long_list += (i > 0 ? ",\"s\"" : "\"s\"");
+  CHECK_THAT(error_of(R"({"type":"stream","stream":"s","earlier":[)" + long_list + "]}"),
+             Catch::Contains("too long"));
 }
