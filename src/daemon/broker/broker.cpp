@@ -12,6 +12,8 @@
 #include "daemon/broker/asks.h"
 #include "daemon/broker/client_session.h"
 #include "daemon/broker/clients.h"
+#include "daemon/broker/follower_session.h"
+#include "daemon/broker/followers.h"
 #include "daemon/broker/gateway_session.h"
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/keys.h"
@@ -33,19 +35,42 @@ constexpr std::size_t kMaxBody = 512 * 1024;
 /// Passes what happens to clients, and to writes that wait for their echo.
 class Announcements final : public Hub {
  public:
-  Announcements(Clients& clients, Asks& asks) : clients_(clients), asks_(asks) {}
-  void joined(const Node& node) override { clients_.joined(node); }
+  Announcements(Clients& clients, Followers& followers, Asks& asks)
+      : clients_(clients), followers_(followers), asks_(asks) {}
+  void joined(const Node& node) override {
+    clients_.joined(node);
+    followers_.joined(node);
+  }
   void updated(const Node& node, const Resource& resource) override {
     clients_.updated(node, resource);
+    followers_.updated(node, resource);
     asks_.heard(node, resource);
   }
-  void addressed(const Node& node) override { clients_.addressed(node); }
-  void protocol_told(const Node& node) override { clients_.protocol_told(node); }
-  void restarted(const Node& node) override { clients_.restarted(node); }
-  void gone(const Node& node) override { clients_.gone(node); }
+  void addressed(const Node& node) override {
+    clients_.addressed(node);
+    followers_.addressed(node);
+  }
+  void protocol_told(const Node& node) override {
+    clients_.protocol_told(node);
+    followers_.protocol_told(node);
+  }
+  void restarted(const Node& node) override {
+    clients_.restarted(node);
+    followers_.restarted(node);
+  }
+  void gone(const Node& node) override {
+    clients_.gone(node);
+    followers_.gone(node);
+  }
+  void given_up(const Node& node) override { followers_.given_up(node); }
+  void handed_over(const Node& node) override { followers_.handed_over(node); }
+  void forgotten(const Node& node) override { followers_.forgotten(node); }
+  void gateway_up(const GatewayRecord& gateway) override { followers_.gateway_up(gateway); }
+  void gateway_down(const GatewayRecord& gateway) override { followers_.gateway_down(gateway); }
 
  private:
   Clients& clients_;
+  Followers& followers_;
   Asks& asks_;
 };
 
@@ -66,8 +91,9 @@ class BrokerImpl final : public Broker {
       : loop_(loop),
         options_(std::move(options)),
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
+        followers_(loop, table_, counters_),
         asks_(loop, table_, counters_, durations_),
-        announcements_(clients_, asks_),
+        announcements_(clients_, followers_, asks_),
         routing_(table_, announcements_, events_, counters_),
         store_(make_memory_store(loop)),
         rest_({loop, table_, routing_, asks_, idempotency_, alive_}) {}
@@ -116,6 +142,13 @@ class BrokerImpl final : public Broker {
     if (!origin_allowed(request.origin, request.header("host"), own_name_, options_.allow_origins)) {
       log::warn("a page of {} was refused; --allow-origin would let it in", request.origin);
       return {nullptr, {}, 403, "pages of this origin may not use this broker"};
+    }
+    if (offers(request, wire::client_v1::kName)) {
+      const FollowerServices services{loop_, followers_, rest_, counters_, options_.client_outbox_bytes};
+      return {std::make_unique<FollowerSession>(services, Principal{}, std::string(request.header("host"))),
+              std::string(wire::client_v1::kName),
+              0,
+              {}};
     }
     return {std::make_unique<ClientSession>(clients_, asks_, Principal{}), {}, 0, {}};
   }
@@ -179,15 +212,17 @@ class BrokerImpl final : public Broker {
 
   ws::HttpResponse metrics() {
     clients_.count_delivered();
+    followers_.count_delivered();
     std::size_t gateway_bytes = 0;
     for (const auto& [name, gateway] : table_.gateways()) {
       if (gateway->link != nullptr) gateway_bytes += gateway->link->queued_bytes();
     }
     const auto sockets = server_->counters();
-    ws::HttpResponse response =
-        plain(200, format_metrics({counters_, durations_, table_, clients_.size(), clients_.queued_bytes(),
-                                   gateway_bytes, asks_.pending(), sockets.connections,
-                                   sockets.refused_heads + sockets.refused_full}));
+    ws::HttpResponse response = plain(
+        200,
+        format_metrics({counters_, durations_, table_, clients_.size() + followers_.clients(),
+                        clients_.queued_bytes() + followers_.queued_bytes(), gateway_bytes, asks_.pending(),
+                        sockets.connections, sockets.refused_heads + sockets.refused_full}));
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return response;
   }
@@ -204,6 +239,7 @@ class BrokerImpl final : public Broker {
   LoggedEvents events_;
   log::Limiter refusals_;
   Clients clients_;
+  Followers followers_;
   Asks asks_;
   Announcements announcements_;
   Routing routing_;

@@ -126,6 +126,7 @@ GatewayRecord& NodeTable::gateway(std::string_view name) {
   if (!record) {
     record = std::make_unique<GatewayRecord>();
     record->name = name;
+    record->serial = ++serials_;
   }
   return *record;
 }

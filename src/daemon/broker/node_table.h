@@ -46,7 +46,8 @@ struct GatewayRecord {
   GatewayLink* link = nullptr;  ///< null while disconnected
   WallTime connected_since{};
   WallTime last_seen{};
-  std::size_t nodes = 0;  ///< that it owns
+  std::size_t nodes = 0;     ///< that it owns
+  std::uint64_t serial = 0;  ///< as a node's
   std::uint32_t sync_epoch = 0;
   std::uint64_t updates = 0;
 };

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+
+namespace aiot::broker {
+
+/// Of a session of aiot.client.v1; `welcome` tells them.
+inline constexpr std::size_t kMaxSubscriptions = 64;
+inline constexpr std::size_t kMaxRequests = 64;  ///< reads and writes under way
+inline constexpr std::size_t kMaxClientMessage = 1024 * 1024;
+/// Answers that a client leaves unread; with more it is dropped.
+inline constexpr std::size_t kMaxReplies = 8 * 1024 * 1024;
+/// A batch is cut when it has so many items or bytes.
+inline constexpr std::size_t kMaxUpdatesItems = 4096;
+inline constexpr std::size_t kMaxUpdatesBytes = 64 * 1024;
+
+}  // namespace aiot::broker
