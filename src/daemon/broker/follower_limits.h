@@ -13,5 +13,7 @@ inline constexpr std::size_t kMaxReplies = 8 * 1024 * 1024;
 /// A batch is cut when it has so many items or bytes.
 inline constexpr std::size_t kMaxUpdatesItems = 4096;
 inline constexpr std::size_t kMaxUpdatesBytes = 64 * 1024;
+/// The same for a part of a snapshot; with one value more, escaped to the full, it stays below 1 MiB.
+inline constexpr std::size_t kMaxSnapshotBytes = 256 * 1024;
 
 }  // namespace aiot::broker

@@ -6,11 +6,50 @@
 #include "core/base/text.h"
 #include "daemon/broker/client_v1_json.h"
 #include "daemon/broker/feed.h"
+#include "daemon/broker/follower_limits.h"
 
 namespace aiot::broker {
 namespace {
 
 bool is_pattern(const std::string& text) { return text.find('*') != std::string::npos; }
+
+/// Fills parts with nodes, and begins another where one has become large: also in the middle of a node, whose
+/// head is then told again.
+class SnapshotBuilder {
+ public:
+  SnapshotBuilder(const Interest& interest, SnapshotParts& parts) : interest_(interest), parts_(parts) {}
+
+  void add(const Node& node) {
+    if (node.hidden) return;
+    SnapshotPart* part = &begin(node);
+    for (const Resource& resource : node.resources) {
+      if (!interest_.wants_resource(resource.name)) continue;
+      if (part->nodes.size() > kMaxSnapshotBytes) {
+        part->nodes += "]}";
+        part = &begin(node);
+      }
+      if (part->nodes.back() != '[') part->nodes += ',';
+      client_v1::append_value(part->nodes, resource);
+      ++part->updates;
+    }
+    part->nodes += "]}";
+  }
+
+ private:
+  SnapshotPart& begin(const Node& node) {
+    if (!current_ || current_->nodes.size() > kMaxSnapshotBytes) {
+      current_ = std::make_shared<SnapshotPart>();
+      parts_.push_back(current_);
+    }
+    if (!current_->nodes.empty()) current_->nodes += ',';
+    client_v1::append_node_head(current_->nodes, node);
+    return *current_;
+  }
+
+  const Interest& interest_;
+  SnapshotParts& parts_;
+  std::shared_ptr<SnapshotPart> current_;
+};
 
 void normalize(std::vector<std::string>& patterns) {
   std::sort(patterns.begin(), patterns.end());
@@ -55,54 +94,34 @@ bool Interest::wants_resource(std::string_view name) const {
                      [&](const std::string& pattern) { return text::path_match(pattern, name); });
 }
 
-void Interest::append_node(SnapshotPart& part, const Node& node) const {
-  if (node.hidden || !wants_node(node.uid)) return;
-  if (!part.nodes.empty()) part.nodes += ',';
-  client_v1::append_node_head(part.nodes, node);
-  for (const Resource& resource : node.resources) {
-    if (!wants_resource(resource.name)) continue;
-    if (part.nodes.back() != '[') part.nodes += ',';
-    client_v1::append_value(part.nodes, resource);
-    ++part.updates;
-  }
-  part.nodes += "]}";
-}
-
-SnapshotParts Interest::literal_snapshot(const NodeTable& table) const {
-  SnapshotParts parts;
-  for (std::size_t first = 0; first < nodes_.size(); first += kNodesPerBlock) {
-    auto part = std::make_shared<SnapshotPart>();
-    for (std::size_t i = first; i < std::min(nodes_.size(), first + kNodesPerBlock); ++i) {
-      if (const Node* node = table.find(nodes_[i])) append_node(*part, *node);
-    }
-    if (!part->nodes.empty()) parts.push_back(std::move(part));
-  }
-  return parts;
-}
-
 SnapshotParts Interest::snapshot(const NodeTable& table, const std::vector<std::uint32_t>& touched) {
-  if (literal_) return literal_snapshot(table);
+  SnapshotParts all;
+  if (literal_) {
+    SnapshotBuilder builder(*this, all);
+    for (const std::string& uid : nodes_) {
+      if (const Node* node = table.find(uid)) builder.add(*node);
+    }
+    return all;
+  }
   const auto& versions = table.block_versions();
   const auto& slots = table.slots();
   kept_.resize(versions.size());
-  SnapshotParts parts;
-  parts.reserve(kept_.size());
   for (std::size_t block = 0; block < kept_.size(); ++block) {
     const std::uint64_t version =
         static_cast<std::uint64_t>(versions[block]) << 32 | (block < touched.size() ? touched[block] : 0U);
     Kept& kept = kept_[block];
     if (kept.version != version) {
-      auto part = std::make_shared<SnapshotPart>();
+      kept.parts.clear();
+      SnapshotBuilder builder(*this, kept.parts);
       const std::size_t end = std::min(slots.size(), (block + 1) * kNodesPerBlock);
       for (std::size_t slot = block * kNodesPerBlock; slot < end; ++slot) {
-        if (slots[slot]) append_node(*part, *slots[slot]);
+        if (slots[slot] && wants_node(slots[slot]->uid)) builder.add(*slots[slot]);
       }
-      kept.part = part->nodes.empty() ? nullptr : std::move(part);
       kept.version = version;
     }
-    parts.push_back(kept.part);
+    all.insert(all.end(), kept.parts.begin(), kept.parts.end());
   }
-  return parts;
+  return all;
 }
 
 void Interest::drop_snapshot() {
@@ -112,7 +131,9 @@ void Interest::drop_snapshot() {
 
 std::size_t Interest::snapshot_bytes() const {
   std::size_t sum = 0;
-  for (const Kept& kept : kept_) sum += kept.part ? kept.part->nodes.capacity() : 0;
+  for (const Kept& kept : kept_) {
+    for (const auto& part : kept.parts) sum += part->nodes.capacity();
+  }
   return sum;
 }
 

@@ -18,7 +18,7 @@ struct SnapshotPart {
   std::string nodes;
   std::uint32_t updates = 0;
 };
-/// What an interest covers, as of one moment; null where a part is empty.
+/// What an interest covers, as of one moment.
 using SnapshotParts = std::vector<std::shared_ptr<const SnapshotPart>>;
 
 /// Which nodes and resources somebody wants to hear of: what all subscriptions with the same patterns share.
@@ -55,11 +55,9 @@ class Interest {
 
  private:
   struct Kept {
-    std::shared_ptr<const SnapshotPart> part;
+    SnapshotParts parts;
     std::uint64_t version = 0;
   };
-  void append_node(SnapshotPart& part, const Node& node) const;
-  [[nodiscard]] SnapshotParts literal_snapshot(const NodeTable& table) const;
 
   std::vector<std::string> nodes_, resources_;
   bool literal_ = false;

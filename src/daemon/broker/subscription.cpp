@@ -35,7 +35,6 @@ std::string_view Subscription::put(std::string_view payload, std::uint64_t updat
 
 bool Subscription::next_part() {
   if (!in_snapshot_) return false;
-  while (part_ < parts_.size() && !parts_[part_]) ++part_;
   std::string payload;
   if (part_ < parts_.size()) {
     const auto part = std::move(parts_[part_++]);
