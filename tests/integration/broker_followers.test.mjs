@@ -45,7 +45,7 @@ describe('a client of aiot.client.v1', () => {
   it('is welcomed with the limits', async () => {
     const client = await follower(broker)
     assert.equal(client.welcome.version, 1)
-    assert.deepEqual(client.welcome.limits, { subscriptions: 64, patterns: 1024, requests: 64, message_bytes: 1048576 })
+    assert.deepEqual(client.welcome.limits, { subscriptions: 64, patterns: 1024, patterns_in_all: 4096, node_globs: 64, requests: 64, message_bytes: 1048576 })
     await client.close()
   })
 
@@ -181,8 +181,15 @@ describe('a client of aiot.client.v1', () => {
     assert.match((await client.wait(of('refused')))[0].message, /id 1/)
     client.send({ type: 'subscribe', id: 500, nodes: Array(600).fill('a'), resources: Array(600).fill('b') })
     assert.match((await client.wait(of('refused'), 2))[1].message, /1024/)
+    client.send({ type: 'subscribe', id: 501, nodes: Array.from({ length: 65 }, (_, i) => `${i}*`) })
+    assert.match((await client.wait(of('refused'), 3))[2].message, /64 patterns of nodes/)
+    const many = await follower(broker)
+    for (let id = 1; id <= 5; ++id) many.send({ type: 'subscribe', id, nodes: Array.from({ length: 1000 }, (_, i) => `n${id}-${i}`) })
+    const over = (await many.wait(of('refused')))[0]
+    assert.deepEqual([over.id, over.message], [5, 'a session has at most 4096 patterns'])
+    await many.close()
     for (let id = 2; id <= 65; ++id) client.send({ type: 'subscribe', id, nodes: [`x${id}`] })
-    const last = (await client.wait(of('refused'), 3))[2]
+    const last = (await client.wait(of('refused'), 4))[3]
     assert.deepEqual([last.id, last.code], [65, 'usage'])
     await gateway.batch(value('n1', 'led', '7'))
     await until('the update', () => client.items().length === 1)

@@ -148,6 +148,8 @@ std::string welcome() {
   json.open_object("limits");
   json.number("subscriptions", kMaxSubscriptions);
   json.number("patterns", wire::client_v1::kMaxPatterns);
+  json.number("patterns_in_all", kMaxSessionPatterns);
+  json.number("node_globs", kMaxNodeGlobs);
   json.number("requests", kMaxRequests);
   json.number("message_bytes", kMaxClientMessage);
   json.close_object();

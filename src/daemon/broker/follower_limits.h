@@ -6,6 +6,9 @@ namespace aiot::broker {
 
 /// Of a session of aiot.client.v1; `welcome` tells them.
 inline constexpr std::size_t kMaxSubscriptions = 64;
+inline constexpr std::size_t kMaxSessionPatterns = 4096;  ///< of all its subscriptions
+/// Patterns of nodes with a `*`, of one subscription: each is held against every node.
+inline constexpr std::size_t kMaxNodeGlobs = 64;
 inline constexpr std::size_t kMaxRequests = 64;  ///< reads and writes under way
 inline constexpr std::size_t kMaxClientMessage = 1024 * 1024;
 /// Answers that a client leaves unread; with more it is dropped.

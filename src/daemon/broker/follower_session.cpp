@@ -109,8 +109,21 @@ void FollowerSession::subscribe(v1::Subscribe wanted) {
   if (subscriptions_.size() >= kMaxSubscriptions) {
     return refuse(Errc::usage, fmt::format("a session has at most {} subscriptions", kMaxSubscriptions));
   }
-  if (wanted.nodes.size() + wanted.resources.size() > v1::kMaxPatterns) {
+  const std::size_t patterns = wanted.nodes.size() + wanted.resources.size();
+  if (patterns > v1::kMaxPatterns) {
     return refuse(Errc::usage, fmt::format("a subscription has at most {} patterns", v1::kMaxPatterns));
+  }
+  std::size_t all = patterns;
+  for (const auto& at : subscriptions_) all += at->interest().patterns();
+  if (all > kMaxSessionPatterns) {
+    return refuse(Errc::usage, fmt::format("a session has at most {} patterns", kMaxSessionPatterns));
+  }
+  const auto globs = std::count_if(wanted.nodes.begin(), wanted.nodes.end(), [](const std::string& pattern) {
+    return pattern.find('*') != std::string::npos;
+  });
+  if (static_cast<std::size_t>(globs) > kMaxNodeGlobs) {
+    return refuse(Errc::usage,
+                  fmt::format("a subscription has at most {} patterns of nodes with a *", kMaxNodeGlobs));
   }
   subscriptions_.push_back(services_.followers.subscribe(wanted, *this));
 }

@@ -10,7 +10,7 @@
 namespace aiot::broker {
 namespace {
 
-/// Encoded snapshots are kept so long after the last subscription began.
+/// Encoded snapshots are kept so long for subscriptions that begin together.
 constexpr Duration kKeepSnapshots = std::chrono::seconds(10);
 
 /// Who a node is, in a number that changes with it.
@@ -52,7 +52,7 @@ std::unique_ptr<Subscription> Followers::subscribe(const wire::client_v1::Subscr
   SnapshotParts parts;
   if (wanted.snapshot) {
     parts = interest.snapshot(table_, touched_);
-    drop_snapshots_->start(kKeepSnapshots);
+    if (!drop_snapshots_->armed()) drop_snapshots_->start(kKeepSnapshots);
   }
   made->start(std::move(parts));
   return made;

@@ -42,6 +42,8 @@ class Interest {
   [[nodiscard]] const std::vector<std::string>& nodes() const { return nodes_; }
   [[nodiscard]] const std::vector<std::string>& resources() const { return resources_; }
 
+  [[nodiscard]] std::size_t patterns() const { return nodes_.size() + resources_.size(); }
+
   /// What it covers now. Parts that did not change since the last call are the same ones; `touched` counts
   /// the updates of each block of the table, also those that changed no value.
   [[nodiscard]] SnapshotParts snapshot(const NodeTable& table, const std::vector<std::uint32_t>& touched);
