@@ -17,7 +17,7 @@ def gateway_token(tools, port):
 
 def dashboards(tools, broker, options, quick, repeats, seconds):
     """What clients that follow a few of many nodes cost the broker: by what they asked for, or by nodes and clients."""
-    rate, interest = 10000, 20
+    rate, interest = 20000, 20
     shapes = [(100, 10), (1000, 10), (1000, 100)] if quick else [
         (10000, 100), (10000, 250), (10000, 500), (10000, 1000), (1000, 1000), (50000, 1000)]
 
@@ -35,7 +35,7 @@ def dashboards(tools, broker, options, quick, repeats, seconds):
         say(f"fanout: {clients} dashboards, each with {interest} of {nodes} nodes")
         alone, _ = cost(nodes, 1)
         spent, asked = cost(nodes, clients)
-        rows.append([count(nodes), count(clients), count(nodes * clients), count(asked), f"{alone:.2f}", f"{spent:.2f}",
+        rows.append([count(nodes), count(clients), count(nodes * clients), count(asked), f"{alone:.3f}", f"{spent:.3f}",
                      f"{(spent - alone) / max(1, asked) * 1e6:.1f}"])
     return (f"Dashboards that follow {interest} nodes each, with conflation, at {count(rate)} updates/s of all nodes in turn:\n\n" +
             table(["nodes", "clients", "nodes x clients", "updates/s asked for", "CPU s/s with 1 client", "CPU s/s",

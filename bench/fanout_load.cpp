@@ -11,10 +11,9 @@
 #include <sys/epoll.h>
 
 #include <array>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
-#include <sstream>
 
 #include "ws_peer.h"
 
@@ -26,18 +25,16 @@ struct Client {
   bool open = true;
 };
 
-/// Seconds of processor time of a process so far; 0 for none.
+/// Seconds of processor time of a process so far, all its threads; 0 for none.
 double cpu_of(const std::string& pid) {
-  if (pid.empty()) return 0;
-  std::ifstream file("/proc/" + pid + "/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
-  std::string field;
-  double ticks = 0;
-  for (int i = 0; i < 13 && fields >> field; ++i) {
-    if (i >= 11) ticks += std::atof(field.c_str());
+  double sum = 0;
+  if (pid.empty()) return sum;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + pid + "/task")) {
+    double nanoseconds = 0;
+    std::ifstream(thread.path() / "schedstat") >> nanoseconds;
+    sum += nanoseconds;
   }
-  return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return sum / 1e9;
 }
 
 class Wire {

@@ -37,7 +37,6 @@ class ServeBrokerCommand final : public Command {
     daemon_.set_up_log(context);
     auto options = daemon_.broker_options();
     if (!options) return context.fail(options.error());
-    daemon_.note_unused(context);
     auto broker = broker::Broker::make(context.loop(), std::move(*options));
     if (auto started = broker->start(); !started) return context.fail(started.error());
     Service service{context.loop(),

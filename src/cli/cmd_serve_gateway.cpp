@@ -21,6 +21,8 @@ namespace {
 
 constexpr const char* kDefaultBroker = "ws://127.0.0.1:8000";
 
+constexpr std::uint16_t kMetricsPort = 9100;
+constexpr Duration kLongestSync = std::chrono::minutes(1);
 constexpr std::size_t kMaxName = 128;  ///< of a gateway and a site, docs/protocol.md
 
 Result<void> check_name(const char* option, const std::string& name) {
@@ -49,12 +51,16 @@ class ServeGatewayCommand final : public Command {
         "Runs the gateway: it speaks the devices' protocols, knows the nodes and tells a broker about them. "
         "It "
         "dials out to the broker, so nothing of the site is exposed; while the broker is away it tries again "
-        "with growing pauses and keeps the latest value of each resource.\n\n"
+        "with growing pauses. What it acknowledges to a node is in its journal first: it survives a crash, "
+        "and goes to the broker, in order and with its time, however long that was away.\n\n"
         "Nodes announce themselves with POST /alive or register with POST /rd (RFC 9176), or are named with "
         "--node. A node that is silent for --max-time is out.\n\n"
-        "--state-dir holds the node table, which survives a restart and a crash. Each gateway needs its own: "
-        "a "
-        "second one on the same directory ends with status 1.\n\n"
+        "--state-dir holds the journal and the node table, which survive a restart and a crash. Each gateway "
+        "needs its own: a second one on the same directory ends with status 1. The journal is synced to the "
+        "disk every --sync, so a power cut loses no more than that; with --sync always an acknowledgement "
+        "waits for the disk. Beyond --journal-size or --journal-age its oldest entries are dropped, counted "
+        "and reported. While the disk is full nodes are answered 5.03, and only the latest values are passed "
+        "on.\n\n"
         "Gateways of one --site hand nodes over to each other: when the one that has a node disconnects, has "
         "told that it is out, or was silent on it for 60 seconds. A node of another site is refused until it "
         "is "
@@ -83,6 +89,16 @@ class ServeGatewayCommand final : public Command {
     add_texts(app, "--node", options_.nodes, "a node that does not announce itself", "coap://HOST");
     add_texts(app, "--allow", options_.allow,
               "only nodes of this network (default everyone who reaches the port)", "CIDR");
+    add_text(
+        app, "--sync", sync_,
+        "how often the journal is synced to the disk; always: before each acknowledgement (default 100ms)",
+        "DURATION|always");
+    add_size(app, "--journal-size", options_.journal_bytes, "bound of the journal, oldest out (default 256M)",
+             1024UL * 1024);
+    add_duration(app, "--journal-age", options_.journal_age,
+                 "what the broker has not taken after this time is dropped (default 7d)");
+    add_address(app, "--metrics", options_.metrics, "serve /metrics for Prometheus here (default nowhere)",
+                kMetricsPort, true);
     daemon_.add_common(app);
     add_flag(app, "--standalone", standalone_, "run the broker and its dashboard in this process too");
     daemon_.add_broker(app);
@@ -91,7 +107,6 @@ class ServeGatewayCommand final : public Command {
   int run(Context& context) override {
     daemon_.set_up_log(context);
     if (auto ready = fill(context); !ready) return context.fail(ready.error());
-    daemon_.note_unused(context);
     if (standalone_) {
       if (auto started = start_broker(context); !started) return context.fail(started.error());
     }
@@ -132,10 +147,27 @@ class ServeGatewayCommand final : public Command {
       if (auto good = check_time("--max-time-for", *duration); !good) return good;
       options_.max_time_for.emplace_back(text.substr(0, equals), *duration);
     }
+    if (auto filled = fill_journal(); !filled) return filled;
     auto dir = daemon_.state_dir();
     if (!dir) return dir.error();
     options_.state_dir = *dir;
     return standalone_ ? Result<void>() : fill_uplink(context);
+  }
+
+  Result<void> fill_journal() {
+    if (sync_ == "always") {
+      options_.sync = Duration(0);
+    } else if (!sync_.empty()) {
+      auto duration = parse_duration(sync_);
+      if (!duration)
+        return make_error(Errc::usage, fmt::format("--sync: {}, or 'always'", duration.error().message));
+      options_.sync = *duration;
+    }
+    if (options_.sync > kLongestSync)
+      return make_error(Errc::usage, "--sync: at most 1m may be lost in a power cut");
+    return options_.journal_age > Duration(0)
+               ? Result<void>()
+               : make_error(Errc::usage, "--journal-age: with no time at all nothing would be kept");
   }
 
   Result<void> fill_uplink(Context& context) {
@@ -176,6 +208,7 @@ class ServeGatewayCommand final : public Command {
   OptionHandle name_option_, site_option_;
   std::string name_, site_;
   std::vector<std::string> max_time_for_;
+  std::string sync_;
   bool standalone_ = false;
   DaemonOptions daemon_;
   Completion<> stopped_;

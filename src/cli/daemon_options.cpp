@@ -28,7 +28,8 @@ void DaemonOptions::add_common(CLI::App& app) {
   add_text(app, "--key-file", key_file_, "key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
       .environment("AIOT_KEY_FILE");
   add_text(app, "--state-dir", state_dir_,
-           "where state is kept (default $STATE_DIRECTORY, else $XDG_STATE_HOME/aiot)", "DIR")
+           "where state is kept (default $STATE_DIRECTORY, else $XDG_STATE_HOME/aiot); off: nothing is",
+           "DIR|off")
       .environment("AIOT_STATE_DIR");
   add_choice(app, "--log-format", log_format_, "format of stderr, the ready line included (default text)",
              {"text", "json"});
@@ -42,7 +43,10 @@ void DaemonOptions::add_broker(CLI::App& app) {
             "accept browsers' WebSockets and writes from this origin, beside those of pages opened by IP "
             "address, as localhost or by the machine's host name; the dashboard behind a proxy needs it",
             "ORIGIN");
-  add_duration(app, "--retention", retention_, "how long history is kept; this version keeps none yet");
+  add_duration(app, "--retention", retention_,
+               "how long history and events are kept; 0: for ever (default 30d)");
+  add_size(app, "--retention-size", retention_bytes_,
+           "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -52,6 +56,7 @@ void DaemonOptions::set_up_log(Context& context) const {
 }
 
 Result<std::string> DaemonOptions::state_dir() const {
+  if (state_dir_ == "off") return std::string();
   std::string dir = state_dir_;
   if (dir.empty()) {
     // systemd gives a list parted by colons.
@@ -97,12 +102,10 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   auto dir = state_dir();
   if (!dir) return dir.error();
   out.state_dir = *dir;
+  out.retention = retention_;
+  out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
   return out;
-}
-
-void DaemonOptions::note_unused(Context& context) const {
-  if (retention_) context.note("--retention has no effect yet: this version keeps no history");
 }
 
 }  // namespace aiot::cli

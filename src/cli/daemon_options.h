@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,25 +21,24 @@ class Context;
 class DaemonOptions {
  public:
   void add_common(CLI::App& app);  ///< --key-file, --state-dir, --log-format
-  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention
+  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention, --retention-size
 
   /// Log format and level of a daemon: it says what it does unless --quiet.
   void set_up_log(Context& context) const;
-  /// --state-dir, $STATE_DIRECTORY, $XDG_STATE_HOME/aiot; made when missing. Errc::internal when it cannot
-  /// be.
+  /// --state-dir, $STATE_DIRECTORY, $XDG_STATE_HOME/aiot; made when missing; empty for "off". Errc::internal
+  /// when it cannot be.
   [[nodiscard]] Result<std::string> state_dir() const;
   /// --key-file or the usual one.
   [[nodiscard]] std::string key_file() const;
   [[nodiscard]] bool key_file_given() const { return !key_file_.empty(); }
   [[nodiscard]] Result<broker::Options> broker_options() const;
-  /// Says what is accepted and has no effect yet.
-  void note_unused(Context& context) const;
 
  private:
   std::string key_file_, state_dir_, log_format_ = "text";
   std::optional<SocketAddress> listen_;
   std::vector<std::string> allow_origins_;
-  std::optional<Duration> retention_;
+  Duration retention_ = std::chrono::hours(24 * 30);
+  std::uint64_t retention_bytes_ = 0;
 };
 
 }  // namespace aiot::cli

@@ -134,6 +134,27 @@ OptionHandle add_number(CLI::App& app, const std::string& names, std::size_t& va
       });
 }
 
+OptionHandle add_size(CLI::App& app, const std::string& names, std::uint64_t& value, const std::string& help,
+                      std::uint64_t least) {
+  return bind_option(
+      app, names, help, "SIZE", [&value, least](const CLI::Option& option, const Results& results) {
+        static constexpr std::string_view kUnits = "KMGT";
+        const std::string& text = results.back();
+        std::uint64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+        const auto power = unit.empty() ? 0 : kUnits.find(unit) + 1;
+        const bool is_unit = unit.size() <= 1 && power <= kUnits.size();
+        constexpr std::uint64_t kMost = 1ULL << 50U;
+        if (text.empty() || error != std::errc() || !is_unit || number > kMost >> (10 * power) ||
+            number << (10 * power) < least) {
+          refuse(option, fmt::format("'{}' is not a size of at least {} bytes, as 500M or 2G",
+                                     text::escape_controls(text), least));
+        }
+        value = number << (10 * power);
+      });
+}
+
 OptionHandle add_address(CLI::App& app, const std::string& names, std::optional<SocketAddress>& value,
                          const std::string& help, std::uint16_t default_port, bool may_be_off) {
   return bind_option(app, names, help, may_be_off ? "ADDRESS:PORT|off" : "ADDRESS:PORT",

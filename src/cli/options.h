@@ -56,6 +56,9 @@ OptionHandle add_duration(CLI::App& app, const std::string& names, std::optional
 /// A whole number from `least` to `most`; placeholder N.
 OptionHandle add_number(CLI::App& app, const std::string& names, std::size_t& value, const std::string& help,
                         std::size_t least, std::size_t most);
+/// Bytes: a whole number, with K, M, G or T of 1,024 each; at least `least`; placeholder SIZE.
+OptionHandle add_size(CLI::App& app, const std::string& names, std::uint64_t& value, const std::string& help,
+                      std::uint64_t least);
 /// "ADDRESS:PORT"; `off` gives nothing when `may_be_off`; placeholder ADDRESS:PORT.
 OptionHandle add_address(CLI::App& app, const std::string& names, std::optional<SocketAddress>& value,
                          const std::string& help, std::uint16_t default_port, bool may_be_off);

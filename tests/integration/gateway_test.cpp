@@ -90,7 +90,9 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("While the broker is away everything is kept: its newest goes out first on its return, then all in order") {
+TEST_CASE(
+    "While the broker is away everything is kept: its newest goes out first on its return, then all in "
+    "order") {
   Stage stage;
   auto broker = std::make_unique<FakeBroker>(stage.loop());
   gateway::Options options;

@@ -100,14 +100,10 @@ void Asks::await(std::uint64_t id, const GatewayLink& link, const NodeRequest& r
                  Completion<wire::Answer> done) {
   const bool by_echo = !link.answers();
   const TimePoint started = loop_.now();
-  Pending waiting{&link,
-                  request.method,
-                  request.uid,
-                  request.resource,
-                  by_echo ? request.payload : std::string(),
-                  by_echo,
-                  started,
-                  started + request.timeout + (by_echo ? Duration::zero() : kVerdictGrace),
+  Pending waiting{&link,           request.method,
+                  request.uid,     request.resource,
+                  request.payload, by_echo,
+                  started,         started + request.timeout + (by_echo ? Duration::zero() : kVerdictGrace),
                   std::move(done)};
   if (by_echo) ++echoes_;
   deadlines_.emplace(std::pair(waiting.deadline, id), true);
@@ -191,6 +187,14 @@ void Asks::settle(PendingMap::iterator entry, Result<wire::Answer> result) {
   pending_.erase(entry);
   if (waiting.by_echo) --echoes_;
   durations_.observe(std::chrono::duration<double>(loop_.now() - waiting.started).count());
+  if (settled_) {
+    NodeRequest request;
+    request.method = waiting.method;
+    request.uid = waiting.uid;
+    request.resource = waiting.resource;
+    request.payload = waiting.payload;
+    settled_(request, result);
+  }
   if (!waiting.done) {
     if (!result && limiter_.allow()) {
       log::warn("a client's write to {}/{} failed: {}", waiting.uid, waiting.resource,

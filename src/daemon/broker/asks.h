@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/completion.h"
+#include "core/base/function.h"
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
 #include "daemon/broker/counters.h"
@@ -50,6 +51,10 @@ class Asks {
   /// Counts and logs a pyaiot client's write that goes no further; `what` says which or whose.
   void drop_write(Drop why, std::string_view what, std::string_view reason);
 
+  /// Told what came of each request that was sent.
+  using Settled = UniqueFunction<void(const NodeRequest&, const Result<wire::Answer>&)>;
+  void set_settled(Settled settled) { settled_ = std::move(settled); }
+
   void answered(const GatewayLink& link, wire::Answer answer);
   /// A value came from a node: perhaps the echo of a write.
   void heard(const Node& node, const Resource& resource);
@@ -87,6 +92,7 @@ class Asks {
   std::string source_;  ///< the broker's own id, as the writing client on pyaiot's wire
   std::uint64_t next_id_ = 1;
   PendingMap pending_;
+  Settled settled_;
   std::size_t echoes_ = 0;  ///< pending ones that wait for an echo
   std::map<std::pair<TimePoint, std::uint64_t>, bool> deadlines_;
   std::unique_ptr<Timer> timer_;

@@ -9,6 +9,7 @@
 #include "core/loop/event_loop.h"
 #include "core/ws/http_server.h"
 #include "daemon/broker/admission.h"
+#include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
 #include "daemon/broker/client_session.h"
 #include "daemon/broker/clients.h"
@@ -18,11 +19,14 @@
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/keys.h"
 #include "daemon/broker/metrics.h"
+#include "daemon/broker/node_json.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
 #include "daemon/broker/static_files.h"
-#include "daemon/broker/store.h"
+#include "daemon/broker/store_records.h"
+#include "daemon/store/store.h"
+#include "daemon/wire/metrics_text.h"
 
 namespace aiot::broker {
 namespace {
@@ -31,59 +35,6 @@ namespace {
 constexpr std::size_t kMaxMessage = 4 * 1024 * 1024;
 /// Above the largest value in base 64 or escaped to the full.
 constexpr std::size_t kMaxBody = 512 * 1024;
-
-/// Passes what happens to clients, and to writes that wait for their echo.
-class Announcements final : public Hub {
- public:
-  Announcements(Clients& clients, Followers& followers, Asks& asks)
-      : clients_(clients), followers_(followers), asks_(asks) {}
-  void joined(const Node& node) override {
-    clients_.joined(node);
-    followers_.joined(node);
-  }
-  void updated(const Node& node, const Resource& resource) override {
-    clients_.updated(node, resource);
-    followers_.updated(node, resource);
-    asks_.heard(node, resource);
-  }
-  void addressed(const Node& node) override {
-    clients_.addressed(node);
-    followers_.addressed(node);
-  }
-  void protocol_told(const Node& node) override {
-    clients_.protocol_told(node);
-    followers_.protocol_told(node);
-  }
-  void restarted(const Node& node) override {
-    clients_.restarted(node);
-    followers_.restarted(node);
-  }
-  void gone(const Node& node) override {
-    clients_.gone(node);
-    followers_.gone(node);
-  }
-  void given_up(const Node& node) override { followers_.given_up(node); }
-  void handed_over(const Node& node) override { followers_.handed_over(node); }
-  void forgotten(const Node& node) override { followers_.forgotten(node); }
-  void gateway_up(const GatewayRecord& gateway) override { followers_.gateway_up(gateway); }
-  void gateway_down(const GatewayRecord& gateway) override { followers_.gateway_down(gateway); }
-
- private:
-  Clients& clients_;
-  Followers& followers_;
-  Asks& asks_;
-};
-
-/// Events are log lines until there is a place for them.
-class LoggedEvents final : public EventSink {
- public:
-  void event(const Event& event) override {
-    if (limiter_.allow()) log::warn("{}: {}", event.type, event.message);
-  }
-
- private:
-  log::Limiter limiter_{50};
-};
 
 class BrokerImpl final : public Broker {
  public:
@@ -94,14 +45,19 @@ class BrokerImpl final : public Broker {
         followers_(loop, table_, counters_),
         asks_(loop, table_, counters_, durations_),
         announcements_(clients_, followers_, asks_),
-        routing_(table_, announcements_, events_, counters_),
-        store_(make_memory_store(loop)),
-        rest_({loop, table_, routing_, asks_, idempotency_, alive_}) {}
+        records_(loop, table_),
+        routing_(table_, announcements_, records_, records_, counters_),
+        rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, counters_, announcements_,
+               loop.now(), alive_}) {
+    asks_.set_settled(
+        [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
+  }
 
   Result<void> start() override {
     auto keys = open_keys(options_.key_file, options_.listen);
     if (!keys) return keys.error();
     keys_ = std::move(*keys);
+    if (auto opened = open_store(); !opened) return opened;
     ws::HttpServerOptions options;
     options.listen = options_.listen;
     options.max_body = kMaxBody;
@@ -124,8 +80,13 @@ class BrokerImpl final : public Broker {
 
   void stop(Duration deadline, Completion<> done) override {
     stopping_ = true;
-    if (server_) return server_->shut_down(deadline, std::move(done));
-    loop_.post([done = std::move(done)]() mutable { done({}); });
+    stopped_ = std::move(done);
+    const auto closed = [this](const Result<void>&) {
+      if (!store_) return stopped_(Result<void>());
+      store_->close([this](const Result<void>&) { stopped_(Result<void>()); });
+    };
+    if (server_) return server_->shut_down(deadline, closed);
+    loop_.post([closed] { closed({}); });
   }
 
   void reload() override {
@@ -135,7 +96,47 @@ class BrokerImpl final : public Broker {
     log::info("read the keys in {} again", options_.key_file);
   }
 
+  ~BrokerImpl() override { stopped_.dismiss(); }
+
  private:
+  /// A request to a node has an outcome: the node's counters, and for a write an event.
+  void settled(const NodeRequest& request, const Result<wire::Answer>& result) {
+    if (!result) routing_.request_failed(request.uid, result.error());
+    if (!is_write(request.method)) return;
+    const Node* node = table_.find(request.uid);
+    records_.event({"write",
+                    node != nullptr ? std::string_view(node->owner->name) : std::string_view(),
+                    request.uid,
+                    write_sentence(request, result),
+                    {},
+                    write_data(request, result)});
+  }
+
+  Result<void> open_store() {
+    if (options_.state_dir.empty()) {
+      store_ = store::make_memory_store(loop_);
+    } else {
+      store::Options kept;
+      kept.folder = options_.state_dir;
+      kept.max_age = options_.retention;
+      kept.max_bytes = options_.retention_bytes;
+      kept.notice = [this](const std::string& type, const std::string& message) {
+        records_.event({type, {}, {}, message});
+      };
+      store::Restored restored;
+      auto opened = store::open_sqlite_store(loop_, std::move(kept), restored);
+      if (!opened) return opened.error();
+      store_ = std::move(*opened);
+      const auto nodes = restored.nodes.size();
+      idempotency_.restore(std::move(restored.writes), loop_.now(), loop_.wall_now());
+      records_.restore(std::move(restored));
+      if (nodes > 0) log::info("{} nodes known from before, stale until their gateways return", nodes);
+    }
+    records_.set_store(*store_);
+    idempotency_.set_store(*store_, loop_);
+    return {};
+  }
+
   ws::UpgradeDecision decide(const ws::UpgradeRequest& request) {
     if (request.path == "/gw") return decide_gateway(request);
     if (request.path != "/ws") return {nullptr, {}, 404, "there is no WebSocket here"};
@@ -161,7 +162,7 @@ class BrokerImpl final : public Broker {
       }
       return {nullptr, {}, 401, admission.error().message};
     }
-    const GatewayServices services{loop_, routing_, asks_, *store_, events_, counters_};
+    const GatewayServices services{loop_, routing_, asks_, *store_, records_, counters_};
     ws::UpgradeDecision decision;
     decision.subprotocol = admission->subprotocol;
     if (admission->native) {
@@ -211,8 +212,7 @@ class BrokerImpl final : public Broker {
   }
 
   ws::HttpResponse metrics() {
-    clients_.count_delivered();
-    followers_.count_delivered();
+    announcements_.count_delivered();
     std::size_t gateway_bytes = 0;
     for (const auto& [name, gateway] : table_.gateways()) {
       if (gateway->link != nullptr) gateway_bytes += gateway->link->queued_bytes();
@@ -220,10 +220,10 @@ class BrokerImpl final : public Broker {
     const auto sockets = server_->counters();
     ws::HttpResponse response = plain(
         200,
-        format_metrics({counters_, durations_, table_, clients_.size() + followers_.clients(),
-                        clients_.queued_bytes() + followers_.queued_bytes(), gateway_bytes, asks_.pending(),
+        format_metrics({counters_, durations_, table_, announcements_.clients(),
+                        announcements_.queued_bytes(), gateway_bytes, store_->counters(), asks_.pending(),
                         sockets.connections, sockets.refused_heads + sockets.refused_full}));
-    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response.content_type = wire::MetricsText::kContentType;
     return response;
   }
 
@@ -236,16 +236,17 @@ class BrokerImpl final : public Broker {
   Counters counters_;
   Histogram durations_;
   Idempotency idempotency_;
-  LoggedEvents events_;
   log::Limiter refusals_;
   Clients clients_;
   Followers followers_;
   Asks asks_;
   Announcements announcements_;
+  StoreRecords records_;
   Routing routing_;
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<store::Store> store_;
   Rest rest_;
   bool stopping_ = false;
+  Completion<> stopped_;
   std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above
 };
 

@@ -13,7 +13,7 @@
 #include "daemon/broker/asks.h"
 #include "daemon/broker/gateway_link.h"
 #include "daemon/broker/routing.h"
-#include "daemon/broker/store.h"
+#include "daemon/store/store.h"
 
 namespace aiot::broker {
 
@@ -22,7 +22,7 @@ struct GatewayServices {
   EventLoop& loop;
   Routing& routing;
   Asks& asks;
-  Store& store;
+  store::Store& store;
   EventSink& events;
   Counters& counters;
 

@@ -1,13 +1,53 @@
 #include "daemon/broker/idempotency.h"
 
-#include <functional>
+#include <algorithm>
 #include <utility>
+
+#include "daemon/broker/problem.h"
+#include "daemon/wire/json_reader.h"
+#include "daemon/wire/json_writer.h"
 
 namespace aiot::broker {
 namespace {
 
 /// Repeats that may wait for one outcome; a further one is told to come again.
 constexpr std::size_t kMaxWaiting = 16;
+constexpr std::size_t kMaxKept = 1024 * 1024;
+
+/// FNV-1a, which later versions compute alike.
+std::uint64_t fingerprint_of(std::string_view text) {
+  std::uint64_t out = 14695981039346656037ULL;
+  for (const char c : text) out = (out ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL;
+  return out;
+}
+
+/// The response that a kept outcome names; nothing while it is not known.
+bool read_outcome(std::string_view text, std::uint64_t& fingerprint,
+                  std::optional<ws::HttpResponse>& response) {
+  wire::JsonReader reader(text);
+  std::string_view name;
+  ws::HttpResponse out;
+  bool known = false;
+  reader.enter_object();
+  while (reader.next_member(name)) {
+    std::uint64_t status = 0;
+    if (name == "fingerprint") {
+      reader.read_unsigned(fingerprint);
+    } else if (name == "status") {
+      known = reader.read_unsigned(status) && status >= 100 && status < 600;
+      out.status = static_cast<int>(status);
+    } else if (name == "type") {
+      reader.read_string(out.content_type, 256);
+    } else if (name == "body") {
+      reader.read_string(out.body, kMaxKept);
+    } else {
+      reader.skip();
+    }
+  }
+  if (!reader.finish()) return false;
+  if (known) response = std::move(out);
+  return true;
+}
 
 }  // namespace
 
@@ -21,7 +61,7 @@ void Idempotency::forget_old(TimePoint now) {
 
 Idempotency::Verdict Idempotency::begin(const std::string& key, std::string_view fingerprint, TimePoint now,
                                         ws::HttpResponder& responder) {
-  const std::size_t print = std::hash<std::string_view>{}(fingerprint);
+  const std::uint64_t print = fingerprint_of(fingerprint);
   const auto found = entries_.find(key);
   if (found != entries_.end() && now - found->second.since <= kRemember) {
     Entry& entry = found->second;
@@ -38,21 +78,56 @@ Idempotency::Verdict Idempotency::begin(const std::string& key, std::string_view
     return Verdict::answered;
   }
   forget_old(now);
-  entries_[key] = Entry{print, now, std::nullopt, {}};
+  Entry& entry = entries_[key] = Entry{print, now, std::nullopt, {}};
   order_.emplace_back(now, key);
+  keep(key, entry);
   return Verdict::act;
 }
 
-void Idempotency::finish(const std::string& key, const ws::HttpResponse& response, bool keep) {
+void Idempotency::finish(const std::string& key, const ws::HttpResponse& response, bool acted) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return;
   auto waiting = std::move(found->second.waiting);
-  if (keep) {
+  if (acted) {
     found->second.response = response;
+    keep(key, found->second);
   } else {
     entries_.erase(found);
+    if (store_ != nullptr) store_->write({key, {}, {}});
   }
   for (ws::HttpResponder& responder : waiting) responder.reply(response);
+}
+
+void Idempotency::keep(const std::string& key, const Entry& entry) {
+  if (store_ == nullptr) return;
+  std::string outcome;
+  wire::JsonWriter json(outcome);
+  json.open_object();
+  json.number("fingerprint", entry.fingerprint);
+  if (entry.response) {
+    json.number("status", entry.response->status);
+    json.string("type", entry.response->content_type);
+    json.string("body", entry.response->body);
+  }
+  json.close_object();
+  store_->write({key, loop_->wall_now(), std::move(outcome)});
+}
+
+void Idempotency::restore(std::vector<store::KeptWrite> writes, TimePoint now, WallTime wall) {
+  std::sort(writes.begin(), writes.end(), [](const auto& a, const auto& b) { return a.begun < b.begun; });
+  for (auto& kept : writes) {
+    const Duration age = std::max(Duration(0), Duration(wall - kept.begun));
+    if (age > kRemember || kept.key.empty()) continue;
+    Entry entry;
+    entry.since = now - age;
+    if (!read_outcome(kept.outcome, entry.fingerprint, entry.response)) continue;
+    if (!entry.response) {
+      entry.response = node_problem(
+          Error{Errc::timeout, "the broker stopped before the node had confirmed", 0, Outcome::unknown});
+    }
+    order_.emplace_back(entry.since, kept.key);
+    entries_[kept.key] = std::move(entry);
+  }
 }
 
 }  // namespace aiot::broker

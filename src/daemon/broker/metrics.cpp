@@ -3,31 +3,18 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <iterator>
 #include <map>
 
 #include "core/model/update.h"
+#include "daemon/wire/metrics_text.h"
 
 namespace aiot::broker {
 namespace {
 
 constexpr std::array kStates = {NodeState::live, NodeState::stale, NodeState::out};
 
-struct Writer {
-  std::string out;
-
-  void head(std::string_view name, std::string_view type, std::string_view help) {
-    fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
-  }
-  template <class N>
-  void value(std::string_view name, std::string_view labels, N number) {
-    if (labels.empty()) {
-      fmt::format_to(std::back_inserter(out), "{} {}\n", name, number);
-    } else {
-      fmt::format_to(std::back_inserter(out), "{}{{{}}} {}\n", name, labels, number);
-    }
-  }
-};
+using Writer = wire::MetricsText;
+using wire::escape_label;
 
 void write_updates(Writer& writer, const Counters& counters) {
   const auto by_protocol = [&](std::string_view name, std::string_view help, const auto& counts) {
@@ -78,19 +65,6 @@ void write_durations(Writer& writer, const Histogram& histogram) {
 
 }  // namespace
 
-std::string escape_label(std::string_view value) {
-  std::string out;
-  for (const char c : value) {
-    if (c == '\n') {
-      out += "\\n";
-      continue;
-    }
-    if (c == '\\' || c == '"') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 std::string format_metrics(const MetricsInput& input) {
   Writer writer;
   write_updates(writer, input.counters);
@@ -98,6 +72,17 @@ std::string format_metrics(const MetricsInput& input) {
   writer.head("aiot_queue_bytes", "gauge", "Bytes kept for those that have not taken them yet.");
   writer.value("aiot_queue_bytes", R"(hop="broker",to="clients")", input.queue_bytes);
   writer.value("aiot_queue_bytes", R"(hop="broker",to="gateways")", input.gateway_bytes);
+  writer.value("aiot_queue_bytes", R"(hop="broker",to="store")", input.store.queued);
+  writer.one("aiot_store_updates_total", "counter", "Updates recorded for history.", {}, input.store.updates);
+  writer.one("aiot_store_committed_total", "counter", "Of them on disk.", {}, input.store.stored);
+  writer.one("aiot_store_dropped_total", "counter", "Updates that history has no room for.", {},
+             input.store.dropped);
+  writer.one("aiot_store_expired_total", "counter", "Updates removed by age or size.", {},
+             input.store.expired);
+  writer.one("aiot_store_commits_total", "counter", "Transactions.", {}, input.store.commits);
+  writer.one("aiot_store_failures_total", "counter", "Transactions that failed and are tried again.", {},
+             input.store.failures);
+  writer.one("aiot_store_bytes", "gauge", "Bytes of the database.", {}, input.store.bytes);
   write_durations(writer, input.write_durations);
   writer.head("aiot_pending_writes", "gauge", "Requests to nodes under way.");
   writer.value("aiot_pending_writes", {}, input.pending_writes);
@@ -114,7 +99,7 @@ std::string format_metrics(const MetricsInput& input) {
   writer.value("aiot_table_bytes", {}, input.table.bytes());
   writer.head("aiot_build_info", "gauge", "The version that runs.");
   writer.value("aiot_build_info", R"(version=")" AIOT_VERSION R"(")", 1);
-  return std::move(writer.out);
+  return writer.take();
 }
 
 }  // namespace aiot::broker

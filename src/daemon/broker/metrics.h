@@ -6,6 +6,7 @@
 #include "daemon/broker/counters.h"
 #include "daemon/broker/histogram.h"
 #include "daemon/broker/node_table.h"
+#include "daemon/store/store.h"
 
 namespace aiot::broker {
 
@@ -17,6 +18,7 @@ struct MetricsInput {
   std::size_t clients = 0;
   std::size_t queue_bytes = 0;    ///< for clients
   std::size_t gateway_bytes = 0;  ///< for gateways
+  store::Counters store;
   std::size_t pending_writes = 0;
   std::uint64_t connections = 0;
   std::uint64_t refused_connections = 0;
@@ -24,7 +26,5 @@ struct MetricsInput {
 
 /// In the Prometheus text format, version 0.0.4.
 [[nodiscard]] std::string format_metrics(const MetricsInput& input);
-/// A label's value with backslash, quote and newline escaped.
-[[nodiscard]] std::string escape_label(std::string_view value);
 
 }  // namespace aiot::broker

@@ -58,6 +58,11 @@ void NativeGatewaySession::received(std::string_view text, bool binary) {
   if (const auto* live = std::get_if<wire::Live>(&*message)) {
     return services_.routing.show(*gateway_, live->items, services_.now());
   }
+  if (auto* report = std::get_if<wire::Report>(&*message)) {
+    gateway_->reported = std::move(report->counters);
+    gateway_->reported_at = services_.loop.wall_now();
+    return;
+  }
   if (const auto* next = std::get_if<wire::NextStream>(&*message)) {
     take_up(next->stream, next->earlier);
     return connection_->send_text(wire::format_message(wire::Resume{stream_, acknowledged_}));
@@ -104,7 +109,9 @@ void NativeGatewaySession::take_up(const std::string& stream, const std::vector<
                                         principal_.name)});
   }
   stream_ = stream;
-  acknowledged_ = last_ = services_.store.acknowledged(principal_.name, stream);
+  const auto position = services_.store.position(principal_.name, stream);
+  last_ = position.recorded;
+  acknowledged_ = position.committed;
 }
 
 void NativeGatewaySession::batch(const wire::Batch& batch) {
@@ -133,7 +140,7 @@ void NativeGatewaySession::batch(const wire::Batch& batch) {
     services_.routing.apply(*gateway_, fresh, services_.now());
   }
   ++committing_;
-  services_.store.commit({gateway_->name, stream_, end, fresh},
+  services_.store.commit(gateway_->name, stream_, end,
                          [this, end, alive = std::weak_ptr<char>(alive_)](const Result<void>& result) {
                            if (!alive.expired()) committed(result, end);
                          });

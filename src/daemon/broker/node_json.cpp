@@ -61,6 +61,10 @@ void write_node(JsonWriter& json, const Node& node) {
   json.string("address", node.address);
   write_times(json, node);
   json.open_object("labels");
+  for (const auto& [name, value] : node.labels) {
+    json.foreign_name(name);
+    json.string(value);
+  }
   json.close_object();
   json.open_object("resources");
   for (const Resource& resource : node.resources) {
@@ -71,6 +75,12 @@ void write_node(JsonWriter& json, const Node& node) {
     if (resource.time_uncertain) json.boolean("time_uncertain", true);
     json.close_object();
   }
+  json.close_object();
+  json.open_object("stats");
+  if (node.interval_s > 0) json.number("interval_s", node.interval_s);
+  json.number("resets", node.resets);
+  json.number("timeouts", node.timeouts);
+  json.number("rejected_writes", node.rejected_writes);
   json.close_object();
   json.close_object();
 }
@@ -88,6 +98,50 @@ void write_gateway(JsonWriter& json, const GatewayRecord& gateway) {
   json.string("last_seen", format_utc(gateway.last_seen));
   json.number("nodes", gateway.nodes);
   json.number("updates", gateway.updates);
+  json.close_object();
+}
+
+std::string write_sentence(const NodeRequest& request, const Result<wire::Answer>& result) {
+  const std::string what = fmt::format("{} {}/{}", to_string(request.method), request.uid, request.resource);
+  if (!result) return fmt::format("{} failed: {}", what, result.error().message);
+  return fmt::format("{} was confirmed by {}", what,
+                     result->confirmed == "echo" ? "the value coming back" : "the node");
+}
+
+std::string write_data(const NodeRequest& request, const Result<wire::Answer>& result) {
+  constexpr std::size_t kMost = 1024;  // an event is no place for a firmware image
+  std::string out;
+  JsonWriter json(out);
+  json.open_object();
+  json.string("resource", request.resource);
+  json.string("method", to_string(request.method));
+  if (request.payload.size() <= kMost) json.bytes("value", request.payload);
+  if (result) {
+    json.string("confirmed", result->confirmed);
+    if (!result->code.empty()) json.string("code", result->code);
+  } else {
+    json.open_object("error");
+    json.string("code", to_string(result.error().code));
+    if (result.error().native != 0) json.number("native", result.error().native);
+    if (result.error().outcome != Outcome::none) json.string("outcome", to_string(result.error().outcome));
+    json.close_object();
+  }
+  json.close_object();
+  return out;
+}
+
+void write_event(JsonWriter& json, const store::Event& event) {
+  json.open_object();
+  json.number("id", event.id);
+  json.string("time", format_utc(event.time));
+  json.string("type", event.type);
+  if (!event.gateway.empty()) json.string("gateway", event.gateway);
+  if (!event.uid.empty()) json.string("node", event.uid);
+  json.string("message", event.message);
+  if (!event.data.empty()) {
+    json.name("data");
+    json.raw(event.data);
+  }
   json.close_object();
 }
 

@@ -4,7 +4,9 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/broker/asks.h"
 #include "daemon/broker/node_table.h"
+#include "daemon/store/store.h"
 #include "daemon/wire/gateway_v1.h"
 #include "daemon/wire/json_writer.h"
 
@@ -16,6 +18,11 @@ void write_value(wire::JsonWriter& json, std::string_view bytes, std::optional<s
                  bool raw_json = false);
 void write_node(wire::JsonWriter& json, const Node& node);
 void write_gateway(wire::JsonWriter& json, const GatewayRecord& gateway);
+
+/// What came of a write, for its event: a sentence, and members beside it.
+[[nodiscard]] std::string write_sentence(const NodeRequest& request, const Result<wire::Answer>& result);
+[[nodiscard]] std::string write_data(const NodeRequest& request, const Result<wire::Answer>& result);
+void write_event(wire::JsonWriter& json, const store::Event& event);
 
 /// The last value of one resource, as `get aiot://` prints it; `host` is the request's.
 [[nodiscard]] std::string value_json(const Node& node, const Resource& resource, std::string_view host,

@@ -11,6 +11,14 @@ const Resource* Node::find(std::string_view name) const {
   return nullptr;
 }
 
+void Node::count_update(WallTime time) {
+  constexpr double kWeight = 0.2;
+  if (last_seen != WallTime{} && time > last_seen) {
+    const double gap = std::chrono::duration<double>(time - last_seen).count();
+    interval_s = interval_s == 0 ? gap : interval_s + kWeight * (gap - interval_s);
+  }
+}
+
 NodeTable::NodeTable() = default;
 NodeTable::~NodeTable() = default;
 
@@ -98,6 +106,7 @@ NodeTable::SetResult NodeTable::set(Node& node, Resource value, Resource*& store
     }
     resource.time = value.time;
     resource.time_uncertain = value.time_uncertain;
+    resource.sequence = value.sequence;
     stored = &resource;
     return same ? SetResult::same : SetResult::changed;
   }

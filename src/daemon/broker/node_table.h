@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/base/time.h"
@@ -50,6 +51,8 @@ struct GatewayRecord {
   std::uint64_t serial = 0;  ///< as a node's
   std::uint32_t sync_epoch = 0;
   std::uint64_t updates = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> reported;  ///< what it has counted, by name
+  WallTime reported_at{};
 };
 
 /// Under which name pyaiot's wire tells the address.
@@ -71,8 +74,16 @@ struct Node {
   AddressKind address_kind = AddressKind::none;
   bool address_told = false;
   bool protocol_told = false;
-  bool hidden = false;  ///< forgotten by an operator; comes back with its next message
+  bool hidden = false;    ///< forgotten by an operator; comes back with its next message
+  bool noted_out = true;  ///< the last of its events says that it is out; none does at first
+  std::uint64_t resets = 0;
+  std::uint64_t timeouts = 0;         ///< reads and writes it did not answer
+  std::uint64_t rejected_writes = 0;  ///< that it refused
+  double interval_s = 0;              ///< between its updates, on average of the newest; 0: not known
+  std::vector<std::pair<std::string, std::string>> labels;  ///< by name
 
+  /// An update came at that time: for the interval.
+  void count_update(WallTime time);
   [[nodiscard]] const Resource* find(std::string_view name) const;
 };
 

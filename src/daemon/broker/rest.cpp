@@ -18,11 +18,16 @@ constexpr std::array kRoutes = {
     RestRoute{"GET", "nodes", list_nodes},
     RestRoute{"GET", "nodes/{}", show_node},
     RestRoute{"DELETE", "nodes/{}", forget_node, true},
+    RestRoute{"PATCH", "nodes/{}", label_node, true},
     RestRoute{"GET", "nodes/{}/resources/{}", read_resource},
     RestRoute{"PUT", "nodes/{}/resources/{}", write_resource, true},
     RestRoute{"POST", "nodes/{}/resources/{}", write_resource, true},
     RestRoute{"DELETE", "nodes/{}/resources/{}", write_resource, true},
     RestRoute{"GET", "gateways", list_gateways},
+    RestRoute{"GET", "history", show_history},
+    RestRoute{"POST", "history", import_history, true},
+    RestRoute{"GET", "events", list_events},
+    RestRoute{"GET", "status", show_status},
 };
 
 /// Decodes a query's text: percent-encoding, and '+' for a space.
@@ -62,10 +67,7 @@ std::optional<std::vector<std::string_view>> match(std::string_view pattern,
   return found;
 }
 
-ws::HttpResponse not_found(std::string_view first) {
-  if (first == "history" || first == "events") {
-    return problem(404, Errc::rejected, fmt::format("this version of the broker keeps no {}", first));
-  }
+ws::HttpResponse not_found() {
   return problem(404, Errc::rejected, "there is no such path; docs/openapi.yaml describes the API");
 }
 
@@ -112,7 +114,7 @@ void Rest::handle(ws::HttpRequest request, ws::HttpResponder responder, Principa
     }
     return route.handler(services_, std::move(call));
   }
-  if (allowed.empty()) return call.reply(not_found(segments.front()));
+  if (allowed.empty()) return call.reply(not_found());
   ws::HttpResponse response =
       problem(405, Errc::usage, fmt::format("{} is not possible here", call.request.method));
   response.headers.emplace_back("allow", std::move(allowed));

@@ -11,10 +11,12 @@
 #include "core/loop/event_loop.h"
 #include "core/model/principal.h"
 #include "core/ws/http_server.h"
+#include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/node_table.h"
 #include "daemon/broker/routing.h"
+#include "daemon/broker/store_records.h"
 
 namespace aiot::broker {
 
@@ -25,6 +27,11 @@ struct RestServices {
   Routing& routing;
   Asks& asks;
   Idempotency& idempotency;
+  std::unique_ptr<store::Store>& store;  ///< there from the broker's start on
+  StoreRecords& records;
+  Counters& counters;
+  Announcements& announcements;
+  TimePoint since{};          ///< when the broker began
   std::weak_ptr<char> alive;  ///< expired once the broker, and with it all of the above, is gone
 };
 
@@ -71,6 +78,16 @@ void read_resource(const RestServices& services, RestCall call);
 /// PUT, POST and DELETE.
 void write_resource(const RestServices& services, RestCall call);
 void list_gateways(const RestServices& services, RestCall call);
+void label_node(const RestServices& services, RestCall call);
+void show_history(const RestServices& services, RestCall call);
+/// What every hop has counted, and whether it balances.
+void show_status(const RestServices& services, RestCall call);
+void list_events(const RestServices& services, RestCall call);
+void import_history(const RestServices& services, RestCall call);
+
+/// A page's `limit`, 1 to `most`; `otherwise` when absent; nothing for anything else.
+[[nodiscard]] std::optional<std::size_t> parse_limit(std::string_view text, std::size_t otherwise,
+                                                     std::size_t most);
 
 /// The value a PUT or POST brings: `{"value":V}` with optional `encoding` and `format`.
 struct BodyValue {

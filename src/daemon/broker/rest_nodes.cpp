@@ -7,6 +7,7 @@
 #include "daemon/broker/node_json.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
+#include "daemon/wire/json_reader.h"
 
 namespace aiot::broker {
 namespace {
@@ -15,15 +16,21 @@ namespace {
 struct NodeFilter {
   std::string_view state, gateway;
   std::string protocol, word;  ///< lower case
-  bool label = false;
+  std::string_view label_name, label_value;
 
   [[nodiscard]] bool takes(const Node& node) const {
-    if (node.hidden || label) return false;  // no node has a label yet
+    if (node.hidden || !labelled(node)) return false;
     if (!state.empty() && state != to_string(node.state)) return false;
     if (!gateway.empty() && gateway != node.owner->name) return false;
     if (!protocol.empty() && protocol != text::lower(node.protocol)) return false;
     return word.empty() || text::lower(node.uid).find(word) != std::string::npos ||
            text::lower(node.address).find(word) != std::string::npos || named(node);
+  }
+  [[nodiscard]] bool labelled(const Node& node) const {
+    if (label_name.empty()) return true;
+    return std::any_of(node.labels.begin(), node.labels.end(), [&](const auto& label) {
+      return label.first == label_name && (label_value.empty() || label.second == label_value);
+    });
   }
   /// Nodes often tell their own name or board.
   [[nodiscard]] bool named(const Node& node) const {
@@ -34,16 +41,6 @@ struct NodeFilter {
     return false;
   }
 };
-
-/// 1 to kMaxPage; nothing for anything else.
-std::optional<std::size_t> parse_limit(std::string_view text) {
-  if (text.empty()) return kDefaultPage;
-  std::size_t limit = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), limit);
-  if (code != std::errc() || end != text.data() + text.size() || limit == 0 || limit > kMaxPage)
-    return std::nullopt;
-  return limit;
-}
 
 /// Begins a page, `{"items":[` ... and ends it with the cursor of the next.
 struct Page {
@@ -73,7 +70,7 @@ struct PageQuery {
 };
 
 std::optional<PageQuery> parse_page(RestCall& call) {
-  const auto limit = parse_limit(call.parameter("limit"));
+  const auto limit = parse_limit(call.parameter("limit"), kDefaultPage, kMaxPage);
   if (!limit) {
     call.reply(problem(400, Errc::usage, fmt::format("limit is a number from 1 to {}", kMaxPage)));
     return std::nullopt;
@@ -99,14 +96,85 @@ bool first_page(std::vector<const T*>& found, std::size_t limit, Name name) {
   return more;
 }
 
+constexpr std::size_t kMaxLabels = 64, kMaxLabelName = 63, kMaxLabelValue = 255;
+
+bool is_label_name(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxLabelName && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.' || c == '/';
+  });
+}
+
+/// `{"labels":{NAME:VALUE or null}}`.
+Result<std::vector<std::pair<std::string, std::string>>> parse_labels(std::string_view body) {
+  std::vector<std::pair<std::string, std::string>> out;
+  wire::JsonReader reader(body);
+  std::string_view name;
+  bool found = false;
+  reader.enter_object();
+  while (reader.next_member(name)) {
+    if (name != "labels") {
+      reader.skip();
+      continue;
+    }
+    found = true;
+    std::string_view label;
+    reader.enter_object();
+    while (reader.next_member(label)) {
+      if (!is_label_name(label)) {
+        return make_error(
+            Errc::usage,
+            fmt::format("a label's name has 1 to {} letters, digits and any of _-./", kMaxLabelName));
+      }
+      auto& [key, value] = out.emplace_back(std::string(label), std::string());
+      if (reader.peek() == wire::JsonReader::Kind::null) {
+        reader.skip();
+      } else {
+        reader.read_string(value, kMaxLabelValue);
+      }
+    }
+  }
+  if (!reader.finish()) return make_error(Errc::usage, "the labels: " + reader.error().message);
+  if (!found) return make_error(Errc::usage, "the body has no \"labels\"");
+  if (out.size() > kMaxLabels)
+    return make_error(Errc::usage, fmt::format("a node has up to {} labels", kMaxLabels));
+  return out;
+}
+
 }  // namespace
+
+std::optional<std::size_t> parse_limit(std::string_view text, std::size_t otherwise, std::size_t most) {
+  if (text.empty()) return otherwise;
+  std::size_t limit = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), limit);
+  if (code != std::errc() || end != text.data() + text.size() || limit == 0 || limit > most)
+    return std::nullopt;
+  return limit;
+}
+
+void label_node(const RestServices& services, RestCall call) {
+  const auto labels = parse_labels(call.request.body);
+  if (!labels) return call.reply(problem(400, labels.error()));
+  const Node* node = services.table.find(call.path[0]);
+  if (node != nullptr && node->labels.size() + labels->size() > kMaxLabels) {
+    return call.reply(problem(400, Errc::usage, fmt::format("a node has up to {} labels", kMaxLabels)));
+  }
+  if (!services.routing.label(call.path[0], *labels)) {
+    return call.reply(problem(404, Errc::rejected, fmt::format("no node is named {}", call.path[0])));
+  }
+  show_node(services, std::move(call));
+}
 
 void list_nodes(const RestServices& services, RestCall call) {
   const auto page = parse_page(call);
   if (!page) return;
-  const NodeFilter filter{call.parameter("state"), call.parameter("gateway"),
-                          text::lower(call.parameter("protocol")), text::lower(call.parameter("q")),
-                          !call.parameter("label").empty()};
+  const std::string_view label = call.parameter("label");
+  const NodeFilter filter{call.parameter("state"),
+                          call.parameter("gateway"),
+                          text::lower(call.parameter("protocol")),
+                          text::lower(call.parameter("q")),
+                          label.substr(0, label.find('=')),
+                          label.find('=') == std::string_view::npos ? "" : label.substr(label.find('=') + 1)};
   if (!filter.state.empty() && filter.state != "live" && filter.state != "stale" && filter.state != "out") {
     return call.reply(problem(400, Errc::usage, "state is live, stale or out"));
   }

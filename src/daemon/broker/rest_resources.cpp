@@ -15,6 +15,8 @@ namespace aiot::broker {
 namespace {
 
 constexpr Duration kMaxTimeout = std::chrono::minutes(5);
+/// A key that takes longer to be kept is not acted on: the client has long given up.
+constexpr Duration kMaxKeyWait = std::chrono::seconds(5);
 constexpr std::size_t kMaxEncoded = kMaxValue / 3 * 4 + 8;
 
 std::optional<Method> method_of(std::string_view name) {
@@ -200,7 +202,30 @@ void write_resource(const RestServices& services, RestCall call) {
         return call.reply(problem(422, Errc::usage, "this Idempotency-Key was used for another request"));
     }
   }
-  ask_node(services, std::move(call), *method, std::move(*value), std::move(key));
+  if (key.empty()) return ask_node(services, std::move(call), *method, std::move(*value), {});
+  // The key is on disk before anything acts: a broker that is killed and comes back does not act again.
+  struct Begun {
+    RestServices services;
+    RestCall call;
+    Method method;
+    BodyValue value;
+    std::string key;
+    TimePoint since;
+  };
+  auto begun = std::make_unique<Begun>(
+      Begun{services, std::move(call), *method, std::move(*value), std::move(key), services.loop.now()});
+  services.store->commit({}, {}, 0, [begun = std::move(begun)](const Result<void>& result) {
+    if (begun->services.alive.expired()) return;
+    const bool late = begun->services.loop.now() - begun->since > kMaxKeyWait;
+    if (result && !late) {
+      return ask_node(begun->services, std::move(begun->call), begun->method, std::move(begun->value),
+                      std::move(begun->key));
+    }
+    const auto response =
+        node_problem(Error{Errc::internal, "the broker cannot write to its disk", 0, Outcome::not_sent});
+    begun->services.idempotency.finish(begun->key, response, false);
+    begun->call.reply(response);
+  });
 }
 
 }  // namespace aiot::broker

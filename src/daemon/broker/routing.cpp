@@ -1,8 +1,5 @@
 #include "daemon/broker/routing.h"
 
-#include "core/codec/content_format.h"
-#include "daemon/wire/json_reader.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,25 +8,10 @@
 namespace aiot::broker {
 namespace {
 
-/// A value of another JSON type than text, which pyaiot's MQTT and WebSocket gateways pass on as such; CoAP's
-/// pass on every payload as text.
-bool is_raw_json(const Node& node, const Update& update) {
-  if (update.content_format != content_format::kJson || node.protocol == "CoAP") return false;
-  wire::JsonReader reader(update.bytes);
-  return reader.skip() && reader.finish();
-}
-
-/// Gateways of one site; pyaiot's, which know no sites, are of everyone's, so that ours can take their place.
-bool share_nodes(const GatewayRecord& a, const GatewayRecord& b) {
-  return a.site == b.site || a.site.empty() || b.site.empty();
-}
-
 AddressKind kind_for(std::string_view protocol) {
   if (protocol == "CoAP") return AddressKind::ip;
   return protocol == "WebSocket" ? AddressKind::none : AddressKind::id;
 }
-
-WallTime or_now(WallTime time, Now now) { return time == WallTime{} ? now.wall : time; }
 
 }  // namespace
 
@@ -50,7 +32,10 @@ GatewayRecord& Routing::connected(const GatewayIdentity& who, GatewayLink& link,
   gateway.native = who.native;
   gateway.link = &link;
   gateway.connected_since = gateway.last_seen = now.wall;
+  records_.gateway(gateway);
   hub_.gateway_up(gateway);
+  events_.event(
+      {"gateway_up", gateway.name, {}, fmt::format("gateway {} connected from {}", who.name, who.peer)});
   return gateway;
 }
 
@@ -63,7 +48,8 @@ void Routing::disconnected(GatewayRecord& gateway, const GatewayLink& link) {
     lose(*node, NodeState::stale);
     ++stale;
   }
-  events_.event({"gateway_gone",
+  records_.gateway(gateway);
+  events_.event({"gateway_down",
                  gateway.name,
                  {},
                  fmt::format("gateway {} disconnected; {} nodes are stale", gateway.name, stale)});
@@ -102,6 +88,7 @@ Node* Routing::claim(GatewayRecord& gateway, std::string_view uid, Now now) {
     if (node == nullptr) return nullptr;
     node->state = NodeState::out;  // until it is told
     node->first_seen = now.wall;
+    records_.changed(*node);
   } else if (node->owner != &gateway) {
     if (!may_take(*node, gateway, now)) {
       refuse(gateway, *node);
@@ -112,6 +99,7 @@ Node* Routing::claim(GatewayRecord& gateway, std::string_view uid, Now now) {
          fmt::format("node {} went from gateway {} to {}", node->uid, node->owner->name, gateway.name)});
     table_.set_owner(*node, gateway);
     if (visible(*node)) hub_.handed_over(*node);
+    records_.changed(*node);
   }
   node->heard = now.mono;
   return node;
@@ -122,6 +110,7 @@ bool Routing::revive(Node& node) {
   node.state = NodeState::live;
   node.hidden = false;
   table_.mark(node);
+  records_.changed(node);
   hub_.joined(node);
   return true;
 }
@@ -139,18 +128,21 @@ void Routing::set_address(Node& node, std::string_view protocol, std::string_vie
     node.protocol = protocol;
     node.protocol_told = false;
     table_.mark(node);
+    records_.changed(node);
   }
   if (node.address != address || node.address_kind != kind_for(protocol)) {
     node.address = address;
     node.address_kind = kind_for(protocol);
     node.address_told = false;
     table_.mark(node);
+    records_.changed(node);
   }
 }
 
 void Routing::retire(Node& node, NodeState state) {
   const bool was_visible = visible(node);
   const bool given_up = node.state == NodeState::stale && state == NodeState::out;
+  if (node.state != state) records_.changed(node);
   node.state = state;
   node.address_told = node.protocol_told = false;
   for (Resource& resource : node.resources) resource.told = false;
@@ -167,214 +159,49 @@ void Routing::lose(Node& node, NodeState state) {
   }
 }
 
-void Routing::sync(GatewayRecord& gateway, const wire::Sync& sync, bool first, Now now) {
-  gateway.last_seen = now.wall;
-  if (first) ++gateway.sync_epoch;
-  for (const wire::NodeSnapshot& node : sync.nodes) sync_node(gateway, node, now);
-  if (!sync.last) return;
-  for (const auto& node : table_.slots()) {
-    if (node && node->owner == &gateway && node->sync_epoch != gateway.sync_epoch &&
-        node->state != NodeState::out) {
-      lose(*node, NodeState::out);
-    }
-  }
-}
-
-void Routing::sync_node(GatewayRecord& gateway, const wire::NodeSnapshot& snapshot, Now now) {
-  Node* node = claim(gateway, snapshot.uid, now);
-  if (node == nullptr) return;
-  node->sync_epoch = gateway.sync_epoch;
-  node->first_seen = std::min(node->first_seen, or_now(snapshot.first_seen, now));
-  node->last_seen = or_now(snapshot.last_seen, now);
-  set_address(*node, snapshot.protocol, snapshot.address);
-  revive(*node);
-  tell_address(*node);
-  for (const Update& update : snapshot.values) {
-    Resource* stored = nullptr;
-    const auto result =
-        table_.set(*node,
-                   Resource{update.resource, update.bytes, or_now(update.time, now), update.content_format,
-                            is_raw_json(*node, update), update.time_uncertain},
-                   stored);
-    if (stored == nullptr) {
-      counters_.drop(Drop::table_full);
-    } else if (!std::exchange(stored->told, true) || result == NodeTable::SetResult::changed) {
-      hub_.updated(*node, *stored);
-    }
-  }
-}
-
-void Routing::apply(GatewayRecord& gateway, std::span<const wire::Item> items, Now now) {
-  take(gateway, items, true, now);
-}
-
-void Routing::show(GatewayRecord& gateway, std::span<const wire::Item> items, Now now) {
-  take(gateway, items, false, now);
-}
-
-void Routing::take(GatewayRecord& gateway, std::span<const wire::Item> items, bool numbered, Now now) {
-  gateway.last_seen = now.wall;
-  struct Visitor {
-    Routing& self;
-    GatewayRecord& gateway;
-    bool numbered;
-    Now now;
-    void operator()(const Update& update) const { self.update(gateway, update, numbered, now); }
-    void operator()(const wire::NodeJoined& joined) const {
-      Node* node = self.claim(gateway, joined.uid, now);
-      if (node == nullptr) return;
-      node->sync_epoch = gateway.sync_epoch;
-      node->last_seen = or_now(joined.time, now);
-      self.set_address(*node, joined.protocol, joined.address);
-      self.revive(*node);
-      self.tell_address(*node);
-    }
-    void operator()(const wire::NodeOut& out) const { self.node_out(gateway, out.uid, now); }
-    void operator()(const wire::NodeReset& reset) const {
-      Node* node = self.claim(gateway, reset.uid, now);
-      if (node == nullptr) return;
-      if (!reset.protocol.empty()) self.set_address(*node, reset.protocol, reset.address);
-      self.node_reset(gateway, reset.uid, now);
-      self.tell_address(*node);
-    }
-    void operator()(const wire::Notice& notice) const {
-      self.events_.event({notice.type, gateway.name, notice.uid, notice.message});
-    }
-  };
-  const Visitor visitor{*this, gateway, numbered, now};
-  for (const wire::Item& item : items) std::visit(visitor, item);
-}
-
-void Routing::replay(GatewayRecord& gateway, std::span<const wire::Item> items, Now now) {
-  gateway.last_seen = now.wall;
-  for (const wire::Item& item : items) {
-    if (const auto* update = std::get_if<Update>(&item)) {
-      replay_update(gateway, *update, now);
-    } else if (const auto* notice = std::get_if<wire::Notice>(&item)) {
-      events_.event({notice->type, gateway.name, notice->uid, notice->message});
-    }
-  }
-}
-
-void Routing::replay_update(GatewayRecord& gateway, const Update& update, Now now) {
-  // A node may have gone over to another gateway since; it stays there, and what it said here is its history.
-  Node* node = table_.find(update.uid);
-  if (node != nullptr && node->owner != &gateway && !share_nodes(*node->owner, gateway)) {
-    refuse(gateway, *node);
-    node = nullptr;
-  } else if (node == nullptr) {
-    node = claim(gateway, update.uid, now);  // it is out since
-  }
-  const std::size_t protocol = protocol_index(node != nullptr ? std::string_view(node->protocol) : "");
-  ++counters_.received[protocol];
-  ++gateway.updates;
-  if (node == nullptr) {
-    counters_.drop(table_.find(update.uid) != nullptr ? Drop::not_owner : Drop::table_full);
-    return;
-  }
-  ++counters_.stored[protocol];
-}
-
-void Routing::update(GatewayRecord& gateway, const Update& update, bool numbered, Now now) {
-  Node* node = claim(gateway, update.uid, now);
-  const std::size_t protocol = protocol_index(node != nullptr ? std::string_view(node->protocol) : "");
-  if (numbered) {
-    ++counters_.received[protocol];
-    ++gateway.updates;
-  }
-  if (node == nullptr) {
-    if (numbered) counters_.drop(table_.find(update.uid) != nullptr ? Drop::not_owner : Drop::table_full);
-    return;
-  }
-  node->sync_epoch = gateway.sync_epoch;
-  node->last_seen = or_now(update.time, now);
-  if (revive(*node)) tell_address(*node);
-  Resource* stored = nullptr;
-  table_.set(*node,
-             Resource{update.resource, update.bytes, node->last_seen, update.content_format,
-                      is_raw_json(*node, update), update.time_uncertain},
-             stored);
-  if (stored == nullptr) {
-    if (numbered) counters_.drop(Drop::table_full);
-    return;
-  }
-  if (numbered) ++counters_.stored[protocol];
-  stored->told = true;
-  stored->sequence = update.sequence;
-  hub_.updated(*node, *stored);
-}
-
-void Routing::node_new(GatewayRecord& gateway, std::string_view uid, bool answered, Now now) {
-  gateway.last_seen = now.wall;
-  Node* node = claim(gateway, uid, now);
-  if (node == nullptr) return;
-  if (!answered) node->last_seen = now.wall;
-  if (node->last_seen == WallTime{}) node->last_seen = now.wall;
-  revive(*node);
-}
-
-void Routing::node_value(GatewayRecord& gateway, std::string_view uid, Resource value, bool answered,
-                         Now now) {
-  gateway.last_seen = now.wall;
-  Node* node = claim(gateway, uid, now);
-  const std::size_t protocol = protocol_index(node != nullptr ? std::string_view(node->protocol) : "");
-  if (!answered) ++counters_.received[protocol];
-  ++gateway.updates;
-  if (node == nullptr) {
-    counters_.drop(table_.find(uid) != nullptr ? Drop::not_owner : Drop::table_full);
-    return;
-  }
-  if (!answered || node->last_seen == WallTime{}) node->last_seen = now.wall;
-  revive(*node);
-
-  // What the native wire tells with the node itself, pyaiot's tells as values.
-  if (value.name == "ip" || value.name == "id") {
-    const AddressKind kind = value.name == "ip" ? AddressKind::ip : AddressKind::id;
-    const bool changed = node->address != value.bytes || node->address_kind != kind;
-    if (changed) {
-      node->address = std::move(value.bytes);
-      node->address_kind = kind;
-      table_.mark(*node);
-    }
-    if (!std::exchange(node->address_told, true) || changed || !answered) hub_.addressed(*node);
-    return;
-  }
-  if (value.name == "protocol") {
-    const bool changed = node->protocol != value.bytes;
-    if (changed) {
-      node->protocol = std::move(value.bytes);
-      table_.mark(*node);
-    }
-    if (!std::exchange(node->protocol_told, true) || changed || !answered) hub_.protocol_told(*node);
-    return;
-  }
-  Resource* stored = nullptr;
-  const auto result = table_.set(*node, std::move(value), stored);
-  if (stored == nullptr) {
-    counters_.drop(Drop::table_full);
-    return;
-  }
-  if (!answered) ++counters_.stored[protocol];
-  if (!std::exchange(stored->told, true) || result == NodeTable::SetResult::changed || !answered) {
-    hub_.updated(*node, *stored);
-  }
-}
-
-void Routing::node_out(GatewayRecord& gateway, std::string_view uid, Now now) {
-  gateway.last_seen = now.wall;
+void Routing::request_failed(std::string_view uid, const Error& error) {
   Node* node = table_.find(uid);
-  if (node == nullptr || node->owner != &gateway || node->state == NodeState::out) return;
-  lose(*node, NodeState::out);
+  if (node == nullptr) return;
+  if (error.outcome == Outcome::rejected) {
+    ++node->rejected_writes;
+  } else if (error.code == Errc::timeout) {
+    ++node->timeouts;
+  } else {
+    return;
+  }
+  records_.changed(*node);
 }
 
-void Routing::node_reset(GatewayRecord& gateway, std::string_view uid, Now now) {
-  gateway.last_seen = now.wall;
-  Node* node = claim(gateway, uid, now);
-  if (node == nullptr) return;
-  node->last_seen = now.wall;
-  if (revive(*node)) return;
-  node->address_told = node->protocol_told = false;
-  hub_.restarted(*node);
+bool Routing::label(std::string_view uid, const std::vector<std::pair<std::string, std::string>>& labels) {
+  Node* node = table_.find(uid);
+  if (node == nullptr || node->hidden) return false;
+  for (const auto& [name, value] : labels) {
+    const auto at =
+        std::lower_bound(node->labels.begin(), node->labels.end(), name,
+                         [](const auto& each, const std::string& wanted) { return each.first < wanted; });
+    const bool there = at != node->labels.end() && at->first == name;
+    if (value.empty()) {
+      if (there) node->labels.erase(at);
+    } else if (there) {
+      at->second = value;
+    } else {
+      node->labels.insert(at, {name, value});
+    }
+  }
+  records_.changed(*node);
+  return true;
+}
+
+void Routing::go_out(GatewayRecord& gateway, Node& node) {
+  if (node.owner != &gateway || node.state == NodeState::out) return;
+  lose(node, NodeState::out);
+}
+
+void Routing::restart(Node& node, Now now) {
+  node.last_seen = now.wall;
+  if (revive(node)) return;
+  node.address_told = node.protocol_told = false;
+  hub_.restarted(node);
 }
 
 bool Routing::forget(std::string_view uid) {
@@ -383,14 +210,20 @@ bool Routing::forget(std::string_view uid) {
   hub_.forgotten(*node);
   if (node->owner->link == nullptr || node->state == NodeState::out) {
     retire(*node, NodeState::out);
+    records_.forgotten(uid);
     table_.remove(*node);
     table_.drop_idle_gateways();
     return true;
   }
   // Its gateway may speak of it any moment without telling its address again: kept out of sight until then.
   retire(*node, NodeState::out);
+  records_.forgotten(uid);
   node->hidden = true;
+  node->noted_out = true;
+  node->resets = node->timeouts = node->rejected_writes = 0;
+  node->labels.clear();
   table_.clear_resources(*node);
+  records_.changed(*node);
   return true;
 }
 

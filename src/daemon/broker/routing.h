@@ -9,6 +9,7 @@
 #include "daemon/broker/gateway_link.h"
 #include "daemon/broker/hub.h"
 #include "daemon/broker/node_table.h"
+#include "daemon/broker/records.h"
 #include "daemon/wire/gateway_v1.h"
 
 namespace aiot::broker {
@@ -22,25 +23,17 @@ struct Now {
 /// Silence after which a gateway of the same site may take a node over.
 inline constexpr Duration kHandoverSilence = std::chrono::seconds(60);
 
-/// Something an operator should know: "name_conflict", "stream_replaced", "node_refused", "node_handed_over",
-/// "gateway_gone" and what gateways report.
-struct Event {
-  std::string_view type, gateway, uid;
-  std::string message;
-};
-
-class EventSink {
- public:
-  virtual ~EventSink() = default;
-  virtual void event(const Event& event) = 0;
-};
+/// Gateways of one site; pyaiot's, which know no sites, are of everyone's, so that ours can take their place.
+[[nodiscard]] inline bool share_nodes(const GatewayRecord& a, const GatewayRecord& b) {
+  return a.site == b.site || a.site.empty() || b.site.empty();
+}
 
 /// Decides which gateway owns which node and what clients hear. Pure: no socket and no clock; it changes the
 /// table and tells hub, links and events.
 class Routing {
  public:
-  Routing(NodeTable& table, Hub& hub, EventSink& events, Counters& counters)
-      : table_(table), hub_(hub), events_(events), counters_(counters) {}
+  Routing(NodeTable& table, Hub& hub, EventSink& events, Records& records, Counters& counters)
+      : table_(table), hub_(hub), events_(events), records_(records), counters_(counters) {}
 
   struct GatewayIdentity {
     std::string name, site, stream, software, peer;
@@ -70,6 +63,10 @@ class Routing {
   void node_out(GatewayRecord& gateway, std::string_view uid, Now now);
   void node_reset(GatewayRecord& gateway, std::string_view uid, Now now);
 
+  /// A read or write for the node failed.
+  void request_failed(std::string_view uid, const Error& error);
+  /// Gives a node labels, or takes those away whose value is empty; false when the node is unknown.
+  bool label(std::string_view uid, const std::vector<std::pair<std::string, std::string>>& labels);
   /// Removes a node for an operator; false when unknown. A node whose gateway still hears it comes back with
   /// its next message.
   bool forget(std::string_view uid);
@@ -85,14 +82,21 @@ class Routing {
   void retire(Node& node, NodeState state);
   /// The same when its owner let it go: those that were refused it may have it.
   void lose(Node& node, NodeState state);
+  void go_out(GatewayRecord& gateway, Node& node);
+  void restart(Node& node, Now now);
   void sync_node(GatewayRecord& gateway, const wire::NodeSnapshot& snapshot, Now now);
   void take(GatewayRecord& gateway, std::span<const wire::Item> items, bool numbered, Now now);
   void update(GatewayRecord& gateway, const Update& update, bool numbered, Now now);
   void replay_update(GatewayRecord& gateway, const Update& update, Now now);
+  /// The events that tell when a node came and went: at most one each time.
+  void note_joined(Node& node, const GatewayRecord& gateway, WallTime time);
+  void note_out(Node& node, const GatewayRecord& gateway, WallTime time);
+  void note_reset(Node& node, const GatewayRecord& gateway, WallTime time);
 
   NodeTable& table_;
   Hub& hub_;
   EventSink& events_;
+  Records& records_;
   Counters& counters_;
 };
 

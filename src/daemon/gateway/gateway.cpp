@@ -11,6 +11,7 @@
 #include "daemon/gateway/coap_source.h"
 #include "daemon/gateway/journal.h"
 #include "daemon/gateway/keeper.h"
+#include "daemon/gateway/metrics.h"
 #include "daemon/gateway/mqtt_source.h"
 #include "daemon/gateway/mqttsn_source.h"
 #include "daemon/gateway/mqttsn_upstream.h"
@@ -100,6 +101,12 @@ class NodeGateway final : public Gateway, private Effects {
       if (auto loaded = keeper_->load(); !loaded) return loaded;
     }
     if (auto opened = open_journal(); !opened) return opened;
+    if (options_.metrics) {
+      auto served =
+          MetricsServer::listen(loop_, *options_.metrics, options_.name, [this] { return counters(); });
+      if (!served) return served.error();
+      metrics_ = std::move(*served);
+    }
     if (auto made = listen_mqttsn(*allow); !made) return made;
     if (options_.mqtt) {
       auto options = mqtt_options();
@@ -118,6 +125,7 @@ class NodeGateway final : public Gateway, private Effects {
     if (coap_) out = coap_->listeners();
     if (ws_) out.emplace_back("ws", ws_->bound());
     if (mqttsn_) out.emplace_back("mqttsn", mqttsn_->bound());
+    if (metrics_) out.emplace_back("metrics", metrics_->bound());
     return out;
   }
 
@@ -131,6 +139,7 @@ class NodeGateway final : public Gateway, private Effects {
       out.nodes.kernel_drops = server.kernel_drops;
     }
     if (uplink_) out.uplink = uplink_->counters();
+    out.journal = journal_.counters();
     return out;
   }
 
@@ -154,6 +163,10 @@ class NodeGateway final : public Gateway, private Effects {
     if (ws_) {
       ++waiting_;
       ws_->stop(deadline, part);
+    }
+    if (metrics_) {
+      ++waiting_;
+      metrics_->stop(deadline, part);
     }
     if (uplink_) {
       ++waiting_;
@@ -185,7 +198,8 @@ class NodeGateway final : public Gateway, private Effects {
         Uplink::Callbacks{
             [this](const wire::Ask& ask) { policy_.ask(ask, now()); },
             [this](const wire::Refused& refused) { policy_.refused(refused.uid, refused.reason, now()); },
-            [this](const wire::Freed& freed) { policy_.freed(freed.uid, now()); }});
+            [this](const wire::Freed& freed) { policy_.freed(freed.uid, now()); },
+            [this] { return report_of(counters()); }});
     return {};
   }
 
@@ -317,6 +331,7 @@ class NodeGateway final : public Gateway, private Effects {
   std::unique_ptr<CoapSource> coap_;
   std::unique_ptr<WebSocketSource> ws_;
   std::unique_ptr<MqttSource> mqtt_;
+  std::unique_ptr<MetricsServer> metrics_;
   MqttSnUpstream* upstream_ = nullptr;  ///< the MQTT-SN source's
   std::unique_ptr<MqttSnSource> mqttsn_;
   std::unique_ptr<Timer> tick_timer_;

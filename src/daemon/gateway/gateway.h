@@ -43,10 +43,11 @@ struct Options {
   Duration sync = std::chrono::milliseconds(100);  ///< a power cut loses no more; zero: nothing
   std::uint64_t journal_bytes = 256ULL * 1024 * 1024;
   Duration journal_age = std::chrono::hours(24 * 7);
-  std::optional<SocketAddress> coap;                                 ///< UDP and TCP listener; none: off
-  std::optional<SocketAddress> ws;                                   ///< WebSocket nodes; none: off
-  std::optional<SocketAddress> mqttsn;                               ///< MQTT-SN clients; none: off
-  std::uint8_t mqttsn_id = 1;                                        ///< GwId
+  std::optional<SocketAddress> coap;     ///< UDP and TCP listener; none: off
+  std::optional<SocketAddress> ws;       ///< WebSocket nodes; none: off
+  std::optional<SocketAddress> mqttsn;   ///< MQTT-SN clients; none: off
+  std::optional<SocketAddress> metrics;  ///< where /metrics is served; none: nowhere
+  std::uint8_t mqttsn_id = 1;            ///< GwId
   std::vector<std::pair<std::uint16_t, std::string>> mqttsn_topics;  ///< predefined ids
   Duration mqttsn_retry = std::chrono::seconds(10);                  ///< Tretry
   std::optional<MqttBroker> mqtt;                                    ///< none: off
@@ -65,7 +66,7 @@ class Gateway {
   /// Opens the listeners and starts dialling the broker. Errc::unreachable: an address in use; usage: a bad
   /// key file.
   virtual Result<void> start() = 0;
-  /// "coap", "coap+tcp", "ws" and "mqttsn" with their bound addresses.
+  /// "coap", "coap+tcp", "ws", "mqttsn" and "metrics" with their bound addresses.
   [[nodiscard]] virtual std::vector<std::pair<std::string, SocketAddress>> listeners() const = 0;
   /// What came in, and where it went.
   [[nodiscard]] virtual Counters counters() = 0;

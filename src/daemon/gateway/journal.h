@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
+#include "daemon/gateway/counters.h"
 #include "daemon/gateway/journal_file.h"
 #include "daemon/gateway/journal_tail.h"
 #include "daemon/gateway/sink.h"
@@ -23,22 +24,6 @@ struct JournalOptions {
   Duration sync = std::chrono::milliseconds(100);  ///< zero: before every acknowledgement
   std::uint64_t segment_bytes = 8ULL * 1024 * 1024;
   std::size_t memory_bytes = 4UL * 1024 * 1024;
-};
-
-/// Always: appended + restored = acknowledged + unacknowledged + dropped_full + dropped_disk +
-/// dropped_damaged.
-struct JournalCounters {
-  std::uint64_t appended = 0;         ///< items handed over since the start
-  std::uint64_t restored = 0;         ///< found at the start
-  std::uint64_t acknowledged = 0;     ///< stored by the broker
-  std::uint64_t unacknowledged = 0;   ///< kept for it
-  std::uint64_t dropped_full = 0;     ///< oldest out, beyond the bound of size or age
-  std::uint64_t dropped_disk = 0;     ///< the disk did not take them, and so their nodes were told
-  std::uint64_t dropped_damaged = 0;  ///< could not be read back
-  std::uint64_t bytes = 0;            ///< of all segments
-  std::uint64_t segments = 0;
-  std::uint64_t syncs = 0;
-  bool failing = false;  ///< the disk takes nothing
 };
 
 /// Where every item goes before the gateway acknowledges it to its node, and from where it goes to the broker

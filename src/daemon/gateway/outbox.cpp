@@ -11,6 +11,7 @@ constexpr std::size_t kLiveItems = 1000;  ///< in one message
 void Outbox::update(Node& node, Resource& resource) {
   ++counters_.sent;
   if (node.refused) {
+    ++counters_.refused;
     ++counters_.dropped;
     return;
   }

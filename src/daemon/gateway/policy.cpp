@@ -311,6 +311,7 @@ bool Policy::set_value(Node& node, std::string_view resource, std::string_view b
   slot->time = now.wall;
   node.told = now.mono;
   ++counters_.updates;
+  ++counters_.updates_of[static_cast<std::size_t>(node.protocol)];
   core_.effects.update(node, *slot);
   return true;
 }

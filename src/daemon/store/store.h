@@ -97,11 +97,11 @@ struct Restored {
 
 struct HistoryQuery {
   std::string uid, resource;
-  WallTime from{};                  ///< inclusive
-  WallTime to = WallTime::max();    ///< exclusive
+  WallTime from{};                   ///< inclusive
+  WallTime to = WallTime::max();     ///< exclusive
   std::chrono::milliseconds step{};  ///< zero: raw points; else one bucket a step, aligned to 1970
-  std::size_t limit = 1000;         ///< points or buckets
-  std::string cursor;               ///< of the page before
+  std::size_t limit = 1000;          ///< points or buckets
+  std::string cursor;                ///< of the page before
 };
 /// What fell into one step. Steps in which nothing was stored are left out.
 struct Bucket {
@@ -109,12 +109,12 @@ struct Bucket {
   std::uint64_t count = 0;    ///< updates
   std::uint64_t numbers = 0;  ///< of which so many read as numbers (core/codec), for:
   double min = 0, max = 0, sum = 0;
-  std::string last;           ///< the last value
+  std::string last;  ///< the last value
 };
 struct HistoryPage {
   std::vector<Value> points;  ///< by time, then in order of arrival; `resource` is left empty
   std::vector<Bucket> buckets;
-  std::string next;           ///< cursor; empty: there is no more
+  std::string next;  ///< cursor; empty: there is no more
 };
 
 struct EventQuery {
@@ -127,27 +127,28 @@ struct EventQuery {
 };
 
 struct Counters {
-  std::uint64_t updates = 0;       ///< recorded
-  std::uint64_t stored = 0;        ///< of them committed
-  std::uint64_t commits = 0;       ///< transactions
-  std::uint64_t failures = 0;      ///< transactions that failed and are tried again
-  std::uint64_t expired = 0;       ///< updates removed by age or size
-  std::uint64_t bytes = 0;         ///< on disk
-  std::uint64_t queued = 0;        ///< bytes recorded and not committed
+  std::uint64_t updates = 0;   ///< recorded
+  std::uint64_t dropped = 0;   ///< not recorded: twice as much waited as full() allows, or it was too large
+  std::uint64_t stored = 0;    ///< of them committed
+  std::uint64_t commits = 0;   ///< transactions
+  std::uint64_t failures = 0;  ///< transactions that failed and are tried again
+  std::uint64_t expired = 0;   ///< updates removed by age or size
+  std::uint64_t bytes = 0;     ///< on disk
+  std::uint64_t queued = 0;    ///< bytes recorded and not committed
 };
 
 /// What the broker keeps: nodes with their last values, gateways, the history of every update, events, writes
 /// with keys. One SQLite database now; narrow enough that a server's can take its place.
 ///
-/// Records are copied at the call and written on a worker, many in one transaction, in the order in which they
-/// were made. What cannot be written (a full disk) stays queued and is tried again until it can, while `full()`
-/// says when no more should come; completions wait for it.
+/// Records are copied at the call and written on a worker, many in one transaction, in the order in which
+/// they were made. What cannot be written (a full disk) stays queued and is tried again until it can, while
+/// `full()` says when no more should come; completions wait for it.
 class Store {
  public:
   virtual ~Store() = default;
 
-  /// The numbers of one gateway's stream: `recorded` are here, and will not be recorded twice; `committed` are
-  /// on disk. Zeros for a stream that is not known.
+  /// The numbers of one gateway's stream: `recorded` are here, and will not be recorded twice; `committed`
+  /// are on disk. Zeros for a stream that is not known.
   struct Position {
     std::uint64_t recorded = 0, committed = 0;
   };
@@ -170,7 +171,8 @@ class Store {
   virtual void write(const KeptWrite& write) = 0;
 
   /// All recorded so far goes to disk, together with the fact that everything of that stream up to `sequence`
-  /// is there (an empty `gateway`: no such fact). `done` once it is there. Without any commit it goes within 200 ms.
+  /// is there (an empty `gateway`: no such fact). `done` once it is there. Without any commit it goes within
+  /// 200 ms.
   virtual void commit(std::string_view gateway, std::string_view stream, std::uint64_t sequence,
                       Completion<> done) = 0;
   /// So much waits that gateways should hold back.
@@ -186,15 +188,18 @@ class Store {
 };
 
 struct Options {
-  std::string folder;                         ///< the database is in it
+  std::string folder;                              ///< the database is in it
   Duration max_age = std::chrono::hours(24 * 30);  ///< of history and events; zero: for ever
-  std::uint64_t max_bytes = 0;                ///< oldest out beyond it; zero: no bound
+  std::uint64_t max_bytes = 0;                     ///< oldest out beyond it; zero: no bound
+  std::uint64_t queue_bytes = 64UL * 1024 * 1024;  ///< that wait: then it is full()
+  /// Updates in memory and in the log of arrivals, until a checkpoint moves them to their series.
+  std::uint64_t checkpoint_points = 500'000;
   /// Told what an operator should know: a file set aside, a full disk, its end. On the loop.
   UniqueFunction<void(const std::string& type, const std::string& message)> notice;
 };
-/// Opens or makes the database, and reads what is there; blocks. A damaged file is set aside, said so, and begun
-/// anew; Errc::internal with the path for one of a newer version, one another broker uses, or a folder that cannot
-/// be used.
+/// Opens or makes the database, and reads what is there; blocks. A damaged file is set aside, said so, and
+/// begun anew; Errc::internal with the path for one of a newer version, one another broker uses, or a folder
+/// that cannot be used.
 Result<std::unique_ptr<Store>> open_sqlite_store(EventLoop& loop, Options options, Restored& restored);
 /// Keeps positions, events (the last 10,000) and no history: for a broker without a state directory.
 std::unique_ptr<Store> make_memory_store(EventLoop& loop);

@@ -18,7 +18,8 @@ struct World {
   Histogram durations;
   RecordingHub hub;
   RecordingEvents events;
-  Routing routing{table, hub, events, counters};
+  Records records;
+  Routing routing{table, hub, events, records, counters};
   FakeLink link, old_link;
   Asks asks{loop, table, counters, durations};
   std::vector<Result<wire::Answer>> results;

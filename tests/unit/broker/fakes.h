@@ -32,6 +32,17 @@ struct RecordingEvents final : EventSink {
   void event(const Event& event) override { types.emplace_back(event.type); }
 };
 
+/// Writes down what is kept for history: "n1/led=0".
+struct RecordingRecords final : Records {
+  std::vector<std::string> kept;
+  void update(const Node& node, const Resource& value) override {
+    kept.push_back(fmt::format("{}/{}={}", node.uid, value.name, value.bytes));
+  }
+  void past_update(const Node& node, const Update& update, bool) override {
+    kept.push_back(fmt::format("{}/{}={}", node.uid, update.resource, update.bytes));
+  }
+};
+
 /// A gateway that keeps what it is asked.
 struct FakeLink final : GatewayLink {
   bool native = true;

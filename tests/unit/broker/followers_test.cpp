@@ -48,7 +48,8 @@ struct World {
   Counters counters;
   Followers followers{loop, table, counters};
   RecordingEvents events;
-  Routing routing{table, followers, events, counters};
+  Records records;
+  Routing routing{table, followers, events, records, counters};
   FakeLink link;
   GatewayRecord& gateway = routing.connected({"paris", "s", "x", "t", "p", true}, link, {});
   Client client;

@@ -1,5 +1,7 @@
 #include "daemon/broker/metrics.h"
 
+#include "daemon/wire/metrics_text.h"
+
 #include <catch2/catch.hpp>
 
 #include "unit/broker/fakes.h"
@@ -12,7 +14,8 @@ TEST_CASE("metrics are in Prometheus' text format and hold what was counted") {
   Histogram durations;
   RecordingHub hub;
   RecordingEvents events;
-  Routing routing(table, hub, events, counters);
+  Records records;
+  Routing routing(table, hub, events, records, counters);
   FakeLink link;
   auto& gateway = routing.connected({"pa\"ris\\", "", "", "", "", true}, link, {});
   routing.apply(
@@ -22,7 +25,7 @@ TEST_CASE("metrics are in Prometheus' text format and hold what was counted") {
   counters.drop(Drop::slow_client, 7);
   durations.observe(0.003);
   durations.observe(99);
-  const std::string text = format_metrics({counters, durations, table, 3, 4, 5, 6, 7, 8});
+  const std::string text = format_metrics({counters, durations, table, 3, 4, 5, {}, 6, 7, 8});
   for (const auto* line : {
            "aiot_updates_received_total{hop=\"broker\",protocol=\"CoAP\"} 1\n",
            "aiot_updates_dropped_total{hop=\"broker\",reason=\"slow_client\"} 7\n",
@@ -40,4 +43,4 @@ TEST_CASE("metrics are in Prometheus' text format and hold what was counted") {
   }
 }
 
-TEST_CASE("label values are escaped") { CHECK(escape_label("a\\b\"c\nd") == "a\\\\b\\\"c\\nd"); }
+TEST_CASE("label values are escaped") { CHECK(aiot::wire::escape_label("a\\b\"c\nd") == "a\\\\b\\\"c\\nd"); }

@@ -67,7 +67,7 @@ TEST_CASE("a node without anything but its uid is shown") {
   write_node(json, *node);
   CHECK(
       out ==
-      R"({"uid":"n","protocol":"","gateway":"g","state":"live","address":"","first_seen":"1970-01-01T00:00:00.000Z","last_seen":"1970-01-01T00:00:00.000Z","labels":{},"resources":{}})");
+      R"({"uid":"n","protocol":"","gateway":"g","state":"live","address":"","first_seen":"1970-01-01T00:00:00.000Z","last_seen":"1970-01-01T00:00:00.000Z","labels":{},"resources":{},"stats":{"resets":0,"timeouts":0,"rejected_writes":0}})");
 }
 
 TEST_CASE("problems carry the error's code, the node's code and the outcome") {

@@ -17,7 +17,8 @@ struct World {
   RecordingHub hub;
   RecordingEvents events;
   Counters counters;
-  Routing routing{table, hub, events, counters};
+  RecordingRecords records;
+  Routing routing{table, hub, events, records, counters};
   Now now{TimePoint(1h), WallTime(1700000000000ms)};
   FakeLink link_a, link_b;
 
@@ -89,7 +90,7 @@ TEST_CASE("a gateway that disappears makes its nodes stale, and only its own") {
   CHECK(w.hub.take() == Heard{"gone n"});
   CHECK(w.table.find("n")->state == NodeState::stale);
   CHECK(w.table.find("m")->state == NodeState::live);
-  CHECK(w.events.types == Heard{"gateway_gone"});
+  CHECK(w.events.types.back() == "gateway_down");
 }
 
 TEST_CASE("a sync revives nodes, tells what clients lack, and puts out what it leaves away") {
@@ -125,7 +126,7 @@ TEST_CASE("of two gateways with one name the newer wins and the nodes stay") {
   auto& newer = w.connect("a", w.link_b);
   CHECK(&newer == &a);
   CHECK(w.link_a.was_replaced);
-  CHECK(w.events.types == Heard{"name_conflict"});
+  CHECK(w.events.types == Heard{"gateway_up", "joined", "name_conflict", "gateway_up"});
   w.routing.disconnected(a, w.link_a);  // the old connection ends afterwards
   CHECK(w.table.find("n")->state == NodeState::live);
   CHECK(w.hub.take().empty());
@@ -158,7 +159,7 @@ TEST_CASE("a node goes over when its owner is gone, has sent out, or was silent 
   w.apply(b, {w.joined("n")});
   CHECK(w.table.find("n")->owner == &b);
   CHECK(w.table.find("n")->state == NodeState::live);
-  CHECK(w.events.types.back() == "node_handed_over");
+  CHECK(std::count(w.events.types.begin(), w.events.types.end(), "node_handed_over") == 1);
   CHECK(b.nodes == 1);
 }
 
@@ -303,4 +304,67 @@ TEST_CASE("an update without a time has the broker's") {
   w.apply(a, {update("n", "led", "0"), timed});
   CHECK(w.table.find("n")->find("led")->time == w.now.wall);
   CHECK(w.table.find("n")->find("t")->time == WallTime(5ms));
+}
+
+TEST_CASE("what is told ahead of its number is seen but neither counted nor kept; a replay is the reverse") {
+  World w;
+  auto& a = w.connect("a", w.link_a);
+  w.apply(a, {w.joined("n"), update("n", "t", "1")});
+  w.hub.take();
+  const std::vector<wire::Item> shown = {update("n", "t", "3")};
+  w.routing.show(a, shown, w.now);
+  CHECK(w.hub.take() == Heard{"n/t=3"});
+  CHECK(w.counters.received[0] == 1);
+  CHECK(w.records.kept == Heard{"n/t=1"});
+  const std::vector<wire::Item> past = {update("n", "t", "2"), update("n", "t", "3"), wire::NodeOut{"n", {}},
+                                        wire::NodeJoined{"n", "CoAP", "192.0.2.9", {}}};
+  w.routing.replay(a, past, w.now);
+  CHECK(w.hub.take().empty());
+  CHECK(w.table.find("n")->find("t")->bytes == "3");
+  CHECK(w.table.find("n")->address == "192.0.2.1");
+  CHECK(w.table.find("n")->state == NodeState::live);
+  CHECK(w.counters.received[0] == 3);
+  CHECK(w.counters.stored[0] == 3);
+  CHECK(w.records.kept == Heard{"n/t=1", "n/t=2", "n/t=3"});
+  CHECK(w.events.types == Heard{"gateway_up", "joined", "out", "joined"});
+}
+
+TEST_CASE(
+    "a replay of a node that went over within its site is history; one of another site's node is refused") {
+  World w;
+  auto& a = w.connect("a", w.link_a);
+  auto& b = w.connect("b", w.link_b, "elsewhere");
+  w.apply(a, {w.joined("n"), update("n", "t", "1")});
+  const std::vector<wire::Item> past = {update("n", "t", "9"), update("m", "t", "1")};
+  w.routing.replay(b, past, w.now);
+  CHECK(w.link_b.refused == Heard{"n"});
+  CHECK(w.dropped(Drop::not_owner) == 1);
+  CHECK(w.records.kept == Heard{"n/t=1", "m/t=1"});
+  CHECK(w.table.find("m")->state == NodeState::out);  // it is not here now
+}
+
+TEST_CASE("a node's resets, timeouts and refusals are counted, and its events told once each") {
+  World w;
+  auto& a = w.connect("a", w.link_a);
+  w.apply(a, {w.joined("n"), w.joined("n"), wire::NodeReset{"n", "CoAP", "192.0.2.1", {}},
+              wire::NodeOut{"n", {}}, wire::NodeOut{"n", {}}});
+  CHECK(w.events.types == Heard{"gateway_up", "joined", "reset", "out"});
+  w.routing.request_failed("n", Error{Errc::timeout, "", 0, Outcome::unknown});
+  w.routing.request_failed("n", Error{Errc::rejected, "", 405, Outcome::rejected});
+  w.routing.request_failed("n", Error{Errc::unreachable, "", 0, Outcome::not_sent});
+  const Node& node = *w.table.find("n");
+  CHECK(node.resets == 1);
+  CHECK(node.timeouts == 1);
+  CHECK(node.rejected_writes == 1);
+}
+
+TEST_CASE("labels are set, changed and taken away, and kept in order") {
+  World w;
+  auto& a = w.connect("a", w.link_a);
+  w.apply(a, {w.joined("n")});
+  CHECK(w.routing.label("n", {{"room", "kitchen"}, {"floor", "1"}}));
+  CHECK(w.routing.label("n", {{"room", "bath"}, {"floor", ""}, {"none", ""}, {"a", "b"}}));
+  CHECK(w.table.find("n")->labels ==
+        std::vector<std::pair<std::string, std::string>>{{"a", "b"}, {"room", "bath"}});
+  CHECK_FALSE(w.routing.label("m", {{"a", "b"}}));
 }

@@ -34,7 +34,8 @@ struct World {
   RecordingHub hub;
   RecordingEvents events;
   Counters counters;
-  Routing routing{table, hub, events, counters};
+  Records records;
+  Routing routing{table, hub, events, records, counters};
   FakeLink link;
   GatewayRecord& gateway = routing.connected({"g", "g", "s", "t", "p", true}, link, {});
   SnapshotCache cache{table};

@@ -1,0 +1,251 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "core/base/text.h"
+#include "daemon/broker/node_json.h"
+#include "daemon/broker/problem.h"
+#include "daemon/broker/rest.h"
+#include "daemon/wire/json_reader.h"
+
+/// History and events: what the store answers.
+namespace aiot::broker {
+namespace {
+
+constexpr std::size_t kDefaultPoints = 1000, kMaxPoints = 10'000;
+constexpr std::size_t kMaxImport = 10'000;
+constexpr std::size_t kMaxEncoded = kMaxValue / 3 * 4 + 8;
+
+/// A query under way: lives until it is answered.
+template <class Answer>
+struct Asking {
+  RestCall call;
+  std::weak_ptr<char> alive;
+  Operation operation;
+  UniqueFunction<void(RestCall&, Result<Answer>)> reply;
+};
+
+/// Calls `start(completion)`, which gives an operation, and answers the call when it is done.
+template <class Answer, class Start, class Reply>
+void ask_store(const RestServices& services, RestCall call, Start start, Reply reply) {
+  std::shared_ptr<Asking<Answer>> asking(
+      new Asking<Answer>{std::move(call), services.alive, {}, std::move(reply)});
+  asking->operation = start(Completion<Answer>([asking](Result<Answer> result) {
+    if (asking->alive.expired()) return;
+    auto keep = std::move(asking->operation);  // it must not be destroyed inside its own callback's life
+    asking->reply(asking->call, std::move(result));
+  }));
+}
+
+Result<WallTime> time_of(const RestCall& call, const std::string& name, WallTime otherwise) {
+  const auto text = call.parameter(name);
+  if (text.empty()) return otherwise;
+  auto time = parse_time(text);
+  if (!time) return make_error(Errc::usage, fmt::format("{}: {}", name, time.error().message));
+  return *time;
+}
+
+void write_history(wire::JsonWriter& json, const store::HistoryPage& page) {
+  json.open_array("points");
+  for (const auto& point : page.points) {
+    json.open_object();
+    json.string("time", format_utc(point.time));
+    write_value(json, point.bytes, point.content_format, point.raw_json);
+    if (point.time_uncertain) json.boolean("time_uncertain", true);
+    json.close_object();
+  }
+  for (const auto& bucket : page.buckets) {
+    json.open_object();
+    json.string("time", format_utc(bucket.time));
+    if (bucket.numbers > 0) {
+      json.number("min", bucket.min);
+      json.number("max", bucket.max);
+      json.number("mean", bucket.sum / static_cast<double>(bucket.numbers));
+    }
+    json.number("count", bucket.count);
+    if (bucket.numbers == 0) json.bytes("last", bucket.last);
+    json.close_object();
+  }
+  json.close_array();
+  if (page.next.empty()) {
+    json.name("next");
+    json.raw("null");
+  } else {
+    json.string("next", page.next);
+  }
+}
+
+/// One line of an import.
+struct Imported {
+  std::string node, resource, value, encoding;
+  std::string time;
+  bool raw_json = false;
+};
+
+Result<void> read_line(std::string_view line, Imported& out) {
+  wire::JsonReader reader(line);
+  std::string_view name;
+  bool has_value = false;
+  reader.enter_object();
+  while (reader.next_member(name)) {
+    if (name == "node") {
+      reader.read_string(out.node, kMaxUid);
+    } else if (name == "resource") {
+      reader.read_string(out.resource, kMaxResource);
+    } else if (name == "time") {
+      reader.read_string(out.time, 64);
+    } else if (name == "encoding") {
+      reader.read_string(out.encoding, 16);
+    } else if (name == "value") {
+      has_value = true;
+      if (reader.peek() == wire::JsonReader::Kind::string) {
+        reader.read_string(out.value, kMaxEncoded);
+      } else {
+        std::string_view raw;
+        if (reader.read_raw(raw)) out.value = raw;
+        out.raw_json = true;
+      }
+    } else {
+      reader.skip();
+    }
+  }
+  if (!reader.finish()) return reader.error();
+  if (out.node.empty() || out.resource.empty() || out.time.empty() || !has_value)
+    return make_error(Errc::usage, "node, resource, time and value are needed");
+  if (out.encoding == "base64") {
+    auto bytes = text::decode_base64(out.value);
+    if (!bytes) return make_error(Errc::usage, "the value is not base64");
+    out.value = std::move(*bytes);
+  }
+  if (out.value.size() > kMaxValue) return make_error(Errc::usage, "a value has up to 64 KB");
+  return {};
+}
+
+}  // namespace
+
+void show_history(const RestServices& services, RestCall call) {
+  store::HistoryQuery query;
+  query.uid = call.parameter("node");
+  query.resource = call.parameter("resource");
+  const auto from = time_of(call, "from", WallTime{});
+  const auto to = time_of(call, "to", WallTime::max());
+  const auto limit = parse_limit(call.parameter("limit"), kDefaultPoints, kMaxPoints);
+  if (query.uid.empty() || query.resource.empty())
+    return call.reply(problem(400, Errc::usage, "node and resource name what to show"));
+  for (const auto* time : {&from, &to})
+    if (!*time) return call.reply(problem(400, time->error()));
+  if (!limit)
+    return call.reply(problem(400, Errc::usage, fmt::format("limit is a number from 1 to {}", kMaxPoints)));
+  if (const auto step = call.parameter("step"); !step.empty()) {
+    const auto duration = parse_duration(step);
+    if (!duration) return call.reply(problem(400, Errc::usage, "step: " + duration.error().message));
+    query.step = std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+    if (query.step.count() <= 0) return call.reply(problem(400, Errc::usage, "step is at least 1ms"));
+  }
+  query.from = *from;
+  query.to = *to;
+  query.limit = *limit;
+  query.cursor = call.parameter("cursor");
+  const std::string uid = query.uid, resource = query.resource;
+  ask_store<store::HistoryPage>(
+      services, std::move(call),
+      [&](Completion<store::HistoryPage> done) {
+        return services.store->history(std::move(query), std::move(done));
+      },
+      [uid, resource](RestCall& asked, Result<store::HistoryPage> page) {
+        if (!page) return asked.reply(problem(page.error().code == Errc::usage ? 400 : 500, page.error()));
+        std::string body;
+        wire::JsonWriter json(body);
+        json.open_object();
+        json.string("node", uid);
+        json.string("resource", resource);
+        write_history(json, *page);
+        json.close_object();
+        asked.reply(json_response(std::move(body)));
+      });
+}
+
+void list_events(const RestServices& services, RestCall call) {
+  store::EventQuery query;
+  const auto from = time_of(call, "from", WallTime{});
+  const auto to = time_of(call, "to", WallTime::max());
+  const auto limit = parse_limit(call.parameter("limit"), kDefaultPage, kMaxPage);
+  for (const auto* time : {&from, &to})
+    if (!*time) return call.reply(problem(400, time->error()));
+  if (!limit)
+    return call.reply(problem(400, Errc::usage, fmt::format("limit is a number from 1 to {}", kMaxPage)));
+  const auto cursor = call.parameter("cursor");
+  if (!cursor.empty()) {
+    const auto after = parse_limit(cursor, 0, ~std::size_t{0});
+    if (!after) return call.reply(problem(400, Errc::usage, "the cursor is not one that a list gave"));
+    query.after = *after;
+  }
+  query.from = *from;
+  query.to = *to;
+  query.uid = call.parameter("node");
+  query.type = call.parameter("type");
+  query.limit = *limit + 1;  // one more tells whether there is more
+  query.newest = call.parameter("newest") == "true";
+  if (query.newest) query.limit = *limit;
+  ask_store<std::vector<store::Event>>(
+      services, std::move(call),
+      [&](Completion<std::vector<store::Event>> done) {
+        return services.store->events(query, std::move(done));
+      },
+      [most = *limit](RestCall& asked, Result<std::vector<store::Event>> events) {
+        if (!events)
+          return asked.reply(problem(events.error().code == Errc::usage ? 400 : 500, events.error()));
+        const bool more = events->size() > most;
+        if (more) events->resize(most);
+        std::string body;
+        wire::JsonWriter json(body);
+        json.open_object();
+        json.open_array("items");
+        for (const auto& event : *events) write_event(json, event);
+        json.close_array();
+        if (more) {
+          json.string("next", std::to_string(events->back().id));
+        } else {
+          json.name("next");
+          json.raw("null");
+        }
+        json.close_object();
+        asked.reply(json_response(std::move(body)));
+      });
+}
+
+void import_history(const RestServices& services, RestCall call) {
+  std::vector<std::pair<Imported, WallTime>> lines;
+  std::size_t number = 0;
+  for (const auto line : text::split(call.request.body, '\n')) {
+    ++number;
+    if (text::trim(line).empty()) continue;
+    Imported read;
+    auto good = read_line(line, read);
+    auto time = good ? parse_time(read.time) : Result<WallTime>(good.error());
+    if (!time || lines.size() >= kMaxImport) {
+      return call.reply(
+          problem(400, Errc::usage,
+                  time ? fmt::format("more than {} lines", kMaxImport)
+                       : fmt::format("line {}: {}; nothing was imported", number, time.error().message)));
+    }
+    lines.emplace_back(std::move(read), *time);
+  }
+  for (const auto& [line, time] : lines)
+    services.store->update(line.node, {line.resource, line.value, time, std::nullopt, line.raw_json, false});
+  struct Waiting {
+    RestCall call;
+    std::weak_ptr<char> alive;
+    std::size_t count;
+  };
+  auto waiting = std::make_unique<Waiting>(Waiting{std::move(call), services.alive, lines.size()});
+  services.store->commit({}, {}, 0, [waiting = std::move(waiting)](const Result<void>& result) {
+    if (waiting->alive.expired()) return;
+    if (!result) return waiting->call.reply(problem(500, result.error()));
+    waiting->call.reply(json_response(fmt::format(R"({{"imported":{}}})", waiting->count)));
+  });
+}
+
+}  // namespace aiot::broker
