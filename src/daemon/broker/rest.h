@@ -11,8 +11,8 @@
 #include "core/loop/event_loop.h"
 #include "core/model/principal.h"
 #include "core/ws/http_server.h"
+#include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
-#include "daemon/broker/clients.h"
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/node_table.h"
 #include "daemon/broker/routing.h"
@@ -30,7 +30,7 @@ struct RestServices {
   std::unique_ptr<store::Store>& store;  ///< there from the broker's start on
   StoreRecords& records;
   Counters& counters;
-  Clients& clients;
+  Announcements& announcements;
   TimePoint since{};          ///< when the broker began
   std::weak_ptr<char> alive;  ///< expired once the broker, and with it all of the above, is gone
 };

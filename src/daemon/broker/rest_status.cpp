@@ -60,7 +60,7 @@ void write_gateway_status(wire::JsonWriter& json, const GatewayRecord& gateway) 
 }  // namespace
 
 void show_status(const RestServices& services, RestCall call) {
-  services.clients.count_delivered();
+  services.announcements.count_delivered();
   const Counters& counters = services.counters;
   const auto store = services.store->counters();
   const auto sum = [](const auto& numbers) {
@@ -86,7 +86,7 @@ void show_status(const RestServices& services, RestCall call) {
   json.open_object("broker");
   json.string("version", AIOT_VERSION);
   json.number("uptime_s", std::chrono::duration<double>(services.loop.now() - services.since).count());
-  json.number("clients", services.clients.size());
+  json.number("clients", services.announcements.clients());
   json.number("received", received);
   json.number("stored", stored);
   json.open_object("dropped");

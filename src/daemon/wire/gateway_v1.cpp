@@ -41,6 +41,9 @@ bool read_batch(JsonReader& reader, Message& out, std::size_t text_size) {
   });
   if (!whole) return false;
   if (!has_first || batch.first == 0) return reader.fail("a batch without its first sequence number");
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    if (auto* update = std::get_if<Update>(&batch.items[i])) update->sequence = batch.first + i;
+  }
   out = std::move(batch);
   return true;
 }
