@@ -45,6 +45,7 @@ void DaemonOptions::add_broker(CLI::App& app) {
             "ORIGIN");
   add_duration(app, "--retention", retention_,
                "how long history and events are kept; 0: for ever (default 30d)");
+  add_duration(app, "--forget-out", forget_out_, "forget a node that is out for this long (default never)");
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
 }
@@ -103,6 +104,7 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   if (!dir) return dir.error();
   out.state_dir = *dir;
   out.retention = retention_;
+  out.forget_out = forget_out_;
   out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
   return out;

@@ -39,6 +39,7 @@ class DaemonOptions {
   std::vector<std::string> allow_origins_;
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
+  Duration forget_out_{};
 };
 
 }  // namespace aiot::cli

@@ -116,27 +116,52 @@ describe('history over kills and outages', () => {
     assert.ok(rest.items[0].id > page.items[0].id)
   })
 
+  it('streams events, those of the past first, each once', async () => {
+    await until('n1 live', async () => (await api('nodes/n1')).json.state === 'live')
+    const { json: known } = await api('events?limit=1000')
+    const abort = new AbortController()
+    const stream = await fetch(`http://127.0.0.1:${port}/api/v1/events`, { headers: { accept: 'text/event-stream', 'last-event-id': '0' }, signal: abort.signal })
+    assert.equal(stream.headers.get('content-type'), 'text/event-stream')
+    let text = ''
+    const reading = (async () => {
+      for await (const piece of stream.body) text += Buffer.from(piece).toString()
+    })().catch(() => {})
+    const ids = () => [...text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]))
+    await until('the past', () => ids().length >= known.items.length)
+    assert.deepEqual(ids(), known.items.map((event) => event.id))
+    const write = await api('nodes/n1/resources/led', { method: 'PUT', body: '{"value":"0"}', headers: { 'content-type': 'application/json' } })
+    assert.equal(write.status, 200)
+    await until('the write', () => /event: write\ndata: .*"confirmed":"device"/.test(text))
+    const later = ids()
+    assert.equal(new Set(later).size, later.length)
+    abort.abort()
+    await reading
+    const bad = await fetch(`http://127.0.0.1:${port}/api/v1/events`, { headers: { accept: 'text/event-stream', 'last-event-id': 'x' } })
+    assert.equal(bad.status, 400)
+  })
+
   it('acts once on a write with a key, also when the broker is killed in between', async () => {
     const write = () => api('nodes/n1/resources/led', { method: 'PUT', body: '{"value":"1"}',
       headers: { 'content-type': 'application/json', 'idempotency-key': 'k1' } })
     const puts = () => node.requests.filter((request) => request === 'PUT /led').length
     await until('n1 live', async () => (await api('nodes/n1')).json.state === 'live')
+    const before = puts()
     const first = await write()
     assert.equal(first.status, 200)
-    assert.equal(puts(), 1)
+    assert.equal(puts(), before + 1)
     const { json: events } = await api('events?type=write')
     assert.equal(events.items.at(-1).data.confirmed, 'device')
     await end(broker, 'SIGKILL')
     await startBroker()
     const second = await write()
     assert.deepEqual(second, first)
-    assert.equal(puts(), 1)
+    assert.equal(puts(), before + 1)
     // One whose outcome nobody lived to see stays unknown, and is not done again.
     node.answer = (_packet, method) => (method === 'PUT' ? { code: 'silence' } : undefined)
     await until('n1 live', async () => (await api('nodes/n1')).json.state === 'live')
     const lost = api('nodes/n1/resources/led', { method: 'PUT', body: '{"value":"2"}',
       headers: { 'content-type': 'application/json', 'idempotency-key': 'k2' } }).catch(() => 'lost')
-    await until('the write at the node', () => puts() >= 2)
+    await until('the write at the node', () => puts() >= before + 2)
     await end(broker, 'SIGKILL')
     assert.equal(await lost, 'lost')
     await startBroker()

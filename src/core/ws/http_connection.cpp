@@ -69,6 +69,7 @@ void HttpConnection::drop_input(std::size_t bytes) {
 void HttpConnection::on_event(unsigned events) {
   const auto self = shared_from_this();
   if ((events & FdWatch::kWritable) != 0 && state_ == State::writing && write()) finish_response();
+  if ((events & FdWatch::kWritable) != 0 && state_ == State::streaming) pump();
   if ((events & (FdWatch::kReadable | FdWatch::kHangup)) != 0 && state_ != State::closed) read();
 }
 
@@ -95,6 +96,7 @@ void HttpConnection::read() {
     if (drained_ > kDrainBytes) close();
     return;
   }
+  if (state_ == State::streaming) return;  // nothing can be asked behind a body without an end
   const std::string_view bytes(scratch.data(), static_cast<std::size_t>(count));
   if (state_ == State::head && answered_ > 0 && input().empty()) expect_within(core_->options().head_timeout);
   in_.append(bytes);
@@ -255,8 +257,9 @@ void HttpConnection::reply(std::uint64_t serial, HttpResponse response) {
 }
 
 void HttpConnection::start_response(HttpResponse response) {
-  if (core_->stopping() || peer_closed_) keep_alive_ = false;
+  if (core_->stopping() || peer_closed_ || response.stream) keep_alive_ = false;
   response_ = std::move(response);
+  if (head_only_ || is_bodiless(response_.status)) response_.stream.reset();
   out_body_ = response_.static_body ? *response_.static_body : std::string_view(response_.body);
   out_ = response_head(response_, out_body_.size(), keep_alive_, core_->loop().wall_now());
   if (head_only_ || is_bodiless(response_.status)) out_body_ = {};
@@ -300,8 +303,34 @@ bool HttpConnection::write() {
   return false;
 }
 
+void HttpConnection::pump() {
+  if (state_ != State::streaming) return;
+  const auto self = shared_from_this();
+  for (;;) {
+    if (out_sent_ == out_.size()) {
+      out_ = response_.stream->take();
+      out_sent_ = 0;
+      if (out_.empty()) break;
+    }
+    expect_within(core_->options().write_timeout);
+    if (!write()) return;
+  }
+  deadline_ = TimePoint::max();
+  watch(FdWatch::kReadable);
+}
+
 void HttpConnection::finish_response() {
   ++answered_;
+  if (response_.stream && !peer_closed_ && !core_->stopping()) {
+    state_ = State::streaming;
+    out_.clear();
+    out_body_ = {};
+    out_sent_ = 0;
+    response_.stream->attached([self = weak_from_this()] {
+      if (const auto connection = self.lock()) connection->pump();
+    });
+    return pump();
+  }
   response_ = {};
   out_.clear();
   out_body_ = {};
@@ -329,7 +358,7 @@ void HttpConnection::check_deadline(TimePoint now) {
     if (!input().empty()) return refuse(408, "the head did not come in time");
   } else if (state_ == State::body) {
     return refuse(408, "the body did not come in time");
-  } else if (state_ == State::writing) {
+  } else if (state_ == State::writing || state_ == State::streaming) {
     // It takes nothing: what is left in the socket goes too.
     const linger now_at_once{1, 0};
     (void)::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &now_at_once, sizeof now_at_once);
@@ -340,13 +369,14 @@ void HttpConnection::check_deadline(TimePoint now) {
 void HttpConnection::wind_down() {
   const auto self = shared_from_this();
   keep_alive_ = false;
-  if (state_ == State::head && input().empty()) close();
+  if (state_ == State::streaming || (state_ == State::head && input().empty())) close();
 }
 
 void HttpConnection::close() {
   if (state_ == State::closed) return;
   const auto self = shared_from_this();
   state_ = State::closed;
+  if (const auto stream = std::move(response_.stream)) stream->closed();
   watch_.reset();
   if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
   core_->remove(*this);

@@ -31,7 +31,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::list<std::shared_ptr<HttpConnection>>::iterator place;  ///< the core's
 
  private:
-  enum class State : std::uint8_t { head, body, answering, writing, draining, closed };
+  enum class State : std::uint8_t { head, body, answering, writing, streaming, draining, closed };
 
   void on_event(unsigned events);
   void read();
@@ -45,6 +45,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   /// Writes what the socket takes; true when the whole response is out.
   bool write();
   void finish_response();
+  /// Writes what the response's stream has.
+  void pump();
   void watch(unsigned events);
   void expect_within(Duration wait);
   [[nodiscard]] std::string_view input() const { return std::string_view(in_).substr(in_head_); }

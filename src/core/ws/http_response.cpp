@@ -98,7 +98,7 @@ std::string response_head(const HttpResponse& response, std::size_t body_size, b
     if (!response.content_type.empty() && is_safe(response.content_type)) {
       fmt::format_to(std::back_inserter(head), "Content-Type: {}\r\n", response.content_type);
     }
-    fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", body_size);
+    if (!response.stream) fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", body_size);
   }
   for (const auto& [name, value] : response.headers) {
     const auto lower = text::lower(name);

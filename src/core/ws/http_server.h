@@ -32,13 +32,27 @@ struct HttpRequest {
   [[nodiscard]] std::string_view header(std::string_view name) const;
 };
 
+/// A body without an end, as Server-Sent Events have: the connection takes from it whenever it was woken and
+/// the socket has room, until the peer goes or the server stops.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  /// The head is out. Call `wake` whenever there is something to take; it may be called for ever.
+  virtual void attached(UniqueFunction<void()> wake) = 0;
+  /// What comes next; empty for nothing now. What waits to be taken is the stream's to bound.
+  virtual std::string take() = 0;
+  /// The connection is gone; nothing is called any more.
+  virtual void closed() = 0;
+};
+
 struct HttpResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   /// The body; static content passes a view that outlives the server instead of copying.
   std::string body;
   std::optional<std::string_view> static_body;
-  Headers headers;  ///< further ones
+  Headers headers;                               ///< further ones
+  std::shared_ptr<HttpStream> stream = nullptr;  ///< follows the body, which has then no length
 };
 
 /// Answers one HTTP request, now or later; dropped unanswered it answers 500. After the connection has gone

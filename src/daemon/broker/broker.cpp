@@ -35,6 +35,7 @@ namespace {
 constexpr std::size_t kMaxMessage = 4 * 1024 * 1024;
 /// Above the largest value in base 64 or escaped to the full.
 constexpr std::size_t kMaxBody = 512 * 1024;
+constexpr Duration kForgetEvery = std::chrono::seconds(10);
 
 class BrokerImpl final : public Broker {
  public:
@@ -133,6 +134,7 @@ class BrokerImpl final : public Broker {
       if (nodes > 0) log::info("{} nodes known from before, stale until their gateways return", nodes);
     }
     records_.set_store(*store_);
+    if (options_.forget_out > Duration(0)) forget_timer_->start(kForgetEvery);
     idempotency_.set_store(*store_, loop_);
     return {};
   }
@@ -247,6 +249,11 @@ class BrokerImpl final : public Broker {
   Rest rest_;
   bool stopping_ = false;
   Completion<> stopped_;
+  std::unique_ptr<Timer> forget_timer_ = loop_.make_timer([this] {
+    routing_.forget_out(loop_.wall_now() -
+                        std::chrono::duration_cast<std::chrono::milliseconds>(options_.forget_out));
+    forget_timer_->start(kForgetEvery);
+  });
   std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above
 };
 

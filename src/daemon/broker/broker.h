@@ -20,6 +20,7 @@ struct Options {
   std::string key_file;   ///< created (0600) when missing and listening on loopback
   std::string state_dir;  ///< empty: nothing is kept across restarts
   Duration retention = std::chrono::hours(24 * 30);  ///< of history and events; zero: for ever
+  Duration forget_out{};                             ///< a node out for so long is forgotten; zero: never
   std::uint64_t retention_bytes = 0;                 ///< oldest out beyond it; zero: no bound
   std::vector<std::string> allow_origins;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted

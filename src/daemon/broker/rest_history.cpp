@@ -8,44 +8,16 @@
 #include "daemon/broker/node_json.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
+#include "daemon/broker/rest_store.h"
 #include "daemon/wire/json_reader.h"
 
-/// History and events: what the store answers.
+/// A resource's past, and its import.
 namespace aiot::broker {
 namespace {
 
 constexpr std::size_t kDefaultPoints = 1000, kMaxPoints = 10'000;
 constexpr std::size_t kMaxImport = 10'000;
 constexpr std::size_t kMaxEncoded = kMaxValue / 3 * 4 + 8;
-
-/// A query under way: lives until it is answered.
-template <class Answer>
-struct Asking {
-  RestCall call;
-  std::weak_ptr<char> alive;
-  Operation operation;
-  UniqueFunction<void(RestCall&, Result<Answer>)> reply;
-};
-
-/// Calls `start(completion)`, which gives an operation, and answers the call when it is done.
-template <class Answer, class Start, class Reply>
-void ask_store(const RestServices& services, RestCall call, Start start, Reply reply) {
-  std::shared_ptr<Asking<Answer>> asking(
-      new Asking<Answer>{std::move(call), services.alive, {}, std::move(reply)});
-  asking->operation = start(Completion<Answer>([asking](Result<Answer> result) {
-    if (asking->alive.expired()) return;
-    auto keep = std::move(asking->operation);  // it must not be destroyed inside its own callback's life
-    asking->reply(asking->call, std::move(result));
-  }));
-}
-
-Result<WallTime> time_of(const RestCall& call, const std::string& name, WallTime otherwise) {
-  const auto text = call.parameter(name);
-  if (text.empty()) return otherwise;
-  auto time = parse_time(text);
-  if (!time) return make_error(Errc::usage, fmt::format("{}: {}", name, time.error().message));
-  return *time;
-}
 
 void write_history(wire::JsonWriter& json, const store::HistoryPage& page) {
   json.open_array("points");
@@ -129,8 +101,8 @@ void show_history(const RestServices& services, RestCall call) {
   store::HistoryQuery query;
   query.uid = call.parameter("node");
   query.resource = call.parameter("resource");
-  const auto from = time_of(call, "from", WallTime{});
-  const auto to = time_of(call, "to", WallTime::max());
+  const auto from = query_time(call, "from", WallTime{});
+  const auto to = query_time(call, "to", WallTime::max());
   const auto limit = parse_limit(call.parameter("limit"), kDefaultPoints, kMaxPoints);
   if (query.uid.empty() || query.resource.empty())
     return call.reply(problem(400, Errc::usage, "node and resource name what to show"));
@@ -162,55 +134,6 @@ void show_history(const RestServices& services, RestCall call) {
         json.string("node", uid);
         json.string("resource", resource);
         write_history(json, *page);
-        json.close_object();
-        asked.reply(json_response(std::move(body)));
-      });
-}
-
-void list_events(const RestServices& services, RestCall call) {
-  store::EventQuery query;
-  const auto from = time_of(call, "from", WallTime{});
-  const auto to = time_of(call, "to", WallTime::max());
-  const auto limit = parse_limit(call.parameter("limit"), kDefaultPage, kMaxPage);
-  for (const auto* time : {&from, &to})
-    if (!*time) return call.reply(problem(400, time->error()));
-  if (!limit)
-    return call.reply(problem(400, Errc::usage, fmt::format("limit is a number from 1 to {}", kMaxPage)));
-  const auto cursor = call.parameter("cursor");
-  if (!cursor.empty()) {
-    const auto after = parse_limit(cursor, 0, ~std::size_t{0});
-    if (!after) return call.reply(problem(400, Errc::usage, "the cursor is not one that a list gave"));
-    query.after = *after;
-  }
-  query.from = *from;
-  query.to = *to;
-  query.uid = call.parameter("node");
-  query.type = call.parameter("type");
-  query.limit = *limit + 1;  // one more tells whether there is more
-  query.newest = call.parameter("newest") == "true";
-  if (query.newest) query.limit = *limit;
-  ask_store<std::vector<store::Event>>(
-      services, std::move(call),
-      [&](Completion<std::vector<store::Event>> done) {
-        return services.store->events(query, std::move(done));
-      },
-      [most = *limit](RestCall& asked, Result<std::vector<store::Event>> events) {
-        if (!events)
-          return asked.reply(problem(events.error().code == Errc::usage ? 400 : 500, events.error()));
-        const bool more = events->size() > most;
-        if (more) events->resize(most);
-        std::string body;
-        wire::JsonWriter json(body);
-        json.open_object();
-        json.open_array("items");
-        for (const auto& event : *events) write_event(json, event);
-        json.close_array();
-        if (more) {
-          json.string("next", std::to_string(events->back().id));
-        } else {
-          json.name("next");
-          json.raw("null");
-        }
         json.close_object();
         asked.reply(json_response(std::move(body)));
       });

@@ -204,6 +204,14 @@ void Routing::restart(Node& node, Now now) {
   hub_.restarted(node);
 }
 
+void Routing::forget_out(WallTime before) {
+  std::vector<std::string> uids;
+  for (const auto& node : table_.slots())
+    if (node && node->state == NodeState::out && !node->hidden && node->last_seen < before)
+      uids.push_back(node->uid);
+  for (const auto& uid : uids) forget(uid);
+}
+
 bool Routing::forget(std::string_view uid) {
   Node* node = table_.find(uid);
   if (node == nullptr || node->hidden) return false;

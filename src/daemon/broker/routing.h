@@ -70,6 +70,8 @@ class Routing {
   /// Removes a node for an operator; false when unknown. A node whose gateway still hears it comes back with
   /// its next message.
   bool forget(std::string_view uid);
+  /// Forgets the nodes that are out and were last heard before `before`.
+  void forget_out(WallTime before);
 
  private:
   Node* claim(GatewayRecord& gateway, std::string_view uid, Now now);

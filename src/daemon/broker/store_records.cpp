@@ -133,9 +133,16 @@ void StoreRecords::event(const Event& event) {
   kept.message = event.message;
   kept.data = event.data;
   if (store_ != nullptr) kept.id = store_->event(kept);
-  for (std::size_t i = 0; i < followers_.size(); ++i) followers_[i]->happened(kept);
+  telling_ = true;  // one that is told may leave, or have others leave
+  for (std::size_t i = 0; i < followers_.size(); ++i)
+    if (followers_[i] != nullptr) followers_[i]->happened(kept);
+  telling_ = false;
+  std::erase(followers_, nullptr);
 }
 
-void StoreRecords::unfollow(Follower& follower) { std::erase(followers_, &follower); }
+void StoreRecords::unfollow(Follower& follower) {
+  std::replace(followers_.begin(), followers_.end(), &follower, static_cast<Follower*>(nullptr));
+  if (!telling_) std::erase(followers_, nullptr);
+}
 
 }  // namespace aiot::broker

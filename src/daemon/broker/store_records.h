@@ -49,7 +49,8 @@ class StoreRecords final : public Records, public EventSink {
   std::unordered_set<std::string> changed_;  ///< uids, kept together at the end of a turn
   bool posted_ = false;
   log::Limiter limiter_{50};
-  std::vector<Follower*> followers_;
+  std::vector<Follower*> followers_;  ///< null while one leaves during a walk
+  bool telling_ = false;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

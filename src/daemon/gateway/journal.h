@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -112,6 +113,12 @@ class Journal final : public Sink {
   };
   struct ReadJob;
 
+  /// Segments are kept although the broker has them: their records tell the duplicate filter of the next life
+  /// what was answered. A gateway that restarts again and again leaves many small ones.
+  static constexpr std::size_t kLeastKept = 2, kMostKept = 16;
+  [[nodiscard]] std::uint64_t kept_bytes() const {
+    return std::min<std::uint64_t>(16ULL * 1024 * 1024, options_.max_bytes / 2);
+  }
   [[nodiscard]] bool on_disk() const { return !options_.folder.empty(); }
   [[nodiscard]] StreamState* find(const std::string& stream);
   [[nodiscard]] const StreamState* find(const std::string& stream) const;

@@ -106,14 +106,23 @@ Result<void> Journal::load() {
     streams_.back().segments.push_back(std::move(segment));
   }
 
-  // A segment ends where the next of its stream begins; only the last must be read, and the newest two for
-  // what their messages were.
+  // A segment ends where the next of its stream begins; only the last must be read, and the newest for what
+  // their messages were.
+  std::size_t newest = 0;
+  std::uint64_t newest_bytes = 0;
+  for (auto stream = streams_.rbegin(); stream != streams_.rend(); ++stream) {
+    for (auto segment = stream->segments.rbegin(); segment != stream->segments.rend(); ++segment) {
+      newest_bytes += segment->bytes;
+      if (newest >= kLeastKept && (newest >= kMostKept || newest_bytes > kept_bytes())) break;
+      ++newest;
+    }
+  }
   std::size_t newer = 0;
   for (const auto& stream : streams_) newer += stream.segments.size();
   for (auto& stream : streams_) {
     for (std::size_t i = 0; i < stream.segments.size(); ++i, --newer) {
       const bool last = i + 1 == stream.segments.size();
-      if (last || newer <= 2) scan(stream.segments[i], newer <= 2);
+      if (last || newer <= newest) scan(stream.segments[i], newer <= newest);
       if (!last) stream.segments[i].end = std::max(stream.segments[i].first, stream.segments[i + 1].first);
     }
     std::erase_if(stream.segments, [&](const Segment& segment) {

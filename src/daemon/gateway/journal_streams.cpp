@@ -8,11 +8,7 @@
 /// What a journal holds, by stream and segment: reading it, and letting it go.
 namespace aiot::gateway {
 
-namespace {
-/// Segments kept although the broker has them: their newest records tell the duplicate filter what was
-/// answered.
-constexpr std::size_t kKeptSegments = 2;
-}  // namespace
+namespace {}  // namespace
 
 Journal::StreamState* Journal::find(const std::string& stream) {
   const auto found =
@@ -82,7 +78,8 @@ void Journal::retire() {
   std::uint64_t none = 0;
   for (auto& stream : streams_) {
     const bool current = &stream == &streams_.back();
-    while (segments > kKeptSegments && stream.segments.size() > (current ? 1U : 0U) &&
+    while ((segments > kMostKept || (segments > kLeastKept && bytes_ > kept_bytes())) &&
+           stream.segments.size() > (current ? 1U : 0U) &&
            stream.segments.front().end <= stream.acknowledged + 1) {
       to_remove_.push_back(stream.segments.front().path);
       drop(stream, 0, none);

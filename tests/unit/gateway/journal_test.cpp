@@ -169,7 +169,7 @@ TEST_CASE("What memory no longer holds is read back from disk") {
   life.balanced();
   life.journal.acknowledged(life.journal.stream(), 5000);
   life.loop.advance(200ms);
-  CHECK(segments(folder.path).size() <= 2);
+  CHECK(segments(folder.path).size() <= 16);
   life.balanced();
 }
 
@@ -325,6 +325,24 @@ TEST_CASE("The messages behind the newest records are told at the start") {
   Life life(folder.path);
   // Callbacks are set before open().
   CHECK(life.seen == Values{"7 1", "9 3"});
+}
+
+TEST_CASE("A message is known again after many short lives, also when the broker has long stored it") {
+  const test::TemporaryFolder folder;
+  {
+    Life life(folder.path);
+    life.add("1", 7);
+    life.drain();
+  }
+  for (int i = 0; i < 10; ++i) {
+    Life life(folder.path);
+    life.add("x");
+    life.drain();
+    life.loop.advance(1s);
+  }
+  Life life(folder.path);
+  CHECK(life.seen == Values{"7 1"});
+  CHECK(segments(folder.path).size() <= 17);
 }
 
 TEST_CASE("With syncing always an acknowledgement waits for the disk, and one sync serves many") {
