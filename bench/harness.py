@@ -132,20 +132,20 @@ class Tools:
         self.started += 1
         return os.path.join(self.folder, f"{name}-{self.started}")
 
-    def broker(self, port):
+    def broker(self, port, state=None):
         return self.start("broker", [
             self.aiot(), "serve-broker", "--listen", f"127.0.0.1:{port}",
             "--key-file", os.path.join(self.folder, f"keys-{port}"),
-            "--state-dir", self.state("broker")])
+            "--state-dir", state or self.state("broker")])
 
     def udp_echo(self, port):
         return self.start("udp_echo", [self.bench("udp_echo"), "--port", str(port)])
 
-    def gateway(self, source, where, broker_port=None, name="bench"):
+    def gateway(self, source, where, broker_port=None, name="bench", state=None, more=()):
         """One source alone: ("--coap", 5690), or the URL of an MQTT broker."""
         command = [self.aiot(), "serve-gateway", "--name", name, source,
                    f"127.0.0.1:{where}" if isinstance(where, int) else where,
-                   "--max-time", "1h", "--state-dir", self.state(name)]
+                   "--max-time", "1h", "--state-dir", state or self.state(name), *more]
         if broker_port is None:
             command += ["--broker", "off"]
         else:

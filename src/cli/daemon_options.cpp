@@ -28,7 +28,8 @@ void DaemonOptions::add_common(CLI::App& app) {
   add_text(app, "--key-file", key_file_, "key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
       .environment("AIOT_KEY_FILE");
   add_text(app, "--state-dir", state_dir_,
-           "where state is kept (default $STATE_DIRECTORY, else $XDG_STATE_HOME/aiot)", "DIR")
+           "where state is kept (default $STATE_DIRECTORY, else $XDG_STATE_HOME/aiot); off: nothing is",
+           "DIR|off")
       .environment("AIOT_STATE_DIR");
   add_choice(app, "--log-format", log_format_, "format of stderr, the ready line included (default text)",
              {"text", "json"});
@@ -55,6 +56,7 @@ void DaemonOptions::set_up_log(Context& context) const {
 }
 
 Result<std::string> DaemonOptions::state_dir() const {
+  if (state_dir_ == "off") return std::string();
   std::string dir = state_dir_;
   if (dir.empty()) {
     // systemd gives a list parted by colons.

@@ -25,8 +25,8 @@ class DaemonOptions {
 
   /// Log format and level of a daemon: it says what it does unless --quiet.
   void set_up_log(Context& context) const;
-  /// --state-dir, $STATE_DIRECTORY, $XDG_STATE_HOME/aiot; made when missing. Errc::internal when it cannot
-  /// be.
+  /// --state-dir, $STATE_DIRECTORY, $XDG_STATE_HOME/aiot; made when missing; empty for "off". Errc::internal
+  /// when it cannot be.
   [[nodiscard]] Result<std::string> state_dir() const;
   /// --key-file or the usual one.
   [[nodiscard]] std::string key_file() const;

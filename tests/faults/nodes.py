@@ -17,6 +17,11 @@ def encode_post(message_id, token, path, payload):
     return struct.pack("!BBH", 0x40 | CON << 4 | len(token), POST, message_id) + token + option + b"\xff" + payload
 
 
+def not_found(request):
+    """4.04 to a CON request: these nodes have nothing to read."""
+    return bytes([0x60 | request[0] & 15, 0x84]) + request[2:4 + (request[0] & 15)]
+
+
 class Node:
     """One CoAP node on a socket of its own: alive, then its values."""
 
@@ -176,10 +181,14 @@ class LossyPath(threading.Thread):
                     back = self.backs.get(source)
                     if back is None:
                         back = self.backs[source] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                        back.bind(("127.0.0.1", 0))
+                        # An address of its own, by which the gateway tells nodes apart, and CoAP's port, where it
+                        # asks them what they have.
+                        back.bind((f"127.9.0.{len(self.backs)}", 5683))
                         back.setblocking(False)
                         self.selector.register(back, selectors.EVENT_READ, source)
                     self.carry(lambda back=back, data=data: back.sendto(data, self.gateway))
+                elif source != self.gateway:
+                    self.safely(lambda back=key.fileobj, to=source, data=data: back.sendto(not_found(data), to))
                 else:
                     self.carry(lambda to=key.data, data=data: self.front.sendto(data, to))
             now = time.monotonic()

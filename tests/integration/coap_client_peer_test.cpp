@@ -1,5 +1,6 @@
 // The client against peers made by hand, which lose, delay, change and garble.
 #include "core/base/text.h"
+#include "core/coap/coap_server.h"
 #include "integration/coap_client_support.h"
 
 using namespace aiot;
@@ -325,6 +326,47 @@ TEST_CASE("a request may leave from a port that is in use, as a NAT in front of 
     peer->send_raw("hello");
     return recv(server.fd(), &byte, 1, 0) == 1;
   }));
+}
+
+TEST_CASE(
+    "what a peer says to the server while it is asked from the server's port reaches the server, once") {
+  Bench bench;
+  std::vector<std::string> posted;
+  coap::ServerOptions options;
+  options.udp = {*SocketAddress::parse("127.0.0.1:0")};
+  auto server = coap::CoapServer::listen(bench.loop(), options,
+                                         [&](const coap::ServerRequest& request, coap::Responder responder) {
+                                           posted.emplace_back(request.payload);
+                                           coap::ServerReply reply;
+                                           reply.code = code(2, 4);
+                                           responder.reply(std::move(reply));
+                                         });
+  REQUIRE(server);
+  const auto address = (*server)->bound().front();
+  Message put;
+  std::vector<std::uint8_t> answers;
+  auto peer = make_peer(bench, [&](UdpPeer& self, const Message& message) {
+    Message post;
+    post.type = coap::Type::con;
+    post.code = code(0, 2);
+    post.message_id = 7;
+    post.token = "tk";
+    post.payload = "led:1";
+    if (message.code == code(0, 3)) {
+      put = message;
+      self.send(post);
+    } else if (message.code != 0) {
+      answers.push_back(message.code);
+      answers.size() < 3 ? self.send(post) : self.send(UdpPeer::answer(put, code(2, 4)));
+    }
+  });
+  std::optional<Result<Response>> answer;
+  auto operation = bench.client().request_from(address, make_request(peer->uri(), Method::put, "1"),
+                                               [&](Result<Response> result) { answer = std::move(result); });
+  REQUIRE(bench.run_until([&] { return answer.has_value(); }));
+  CHECK(*answer);
+  CHECK(answers == std::vector<std::uint8_t>(3, code(2, 4)));  // its repeats, too
+  CHECK(posted == std::vector<std::string>{"led:1"});
 }
 
 TEST_CASE("the blocks of one transfer share a token, and late copies of earlier answers do no harm") {

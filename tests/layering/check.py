@@ -51,7 +51,7 @@ LIBRARIES = {
     "libwebsockets": {"core/ws"},
     "uv.h": {"core/loop"},
     "sqlite3.h": {"daemon/store"},
-    "zlib.h": {"daemon/store"},
+    "zlib.h": {"daemon/store", "daemon/gateway"},
     "CLI/": {"cli"},
     "toml++/": {"cli"},
     "nats/": {"core/nats"},

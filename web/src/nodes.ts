@@ -3,12 +3,12 @@
  * frame, through two counters: `membership` (nodes came, went or changed name) and `values`.
  */
 import { shallowRef } from 'vue'
-import { Link, type LinkState, type Message } from './wire'
+import { Link, type Facts, type Item, type LinkState, type NodeState, type SnapshotNode, type Value } from './wire'
 
 export interface Resource {
   readonly name: string
   value: string
-  /** When this page received it, in milliseconds since 1970. */
+  /** When the gateway received it, in milliseconds since 1970. */
   time: number
 }
 
@@ -16,19 +16,20 @@ export interface Node {
   readonly uid: string
   protocol: string
   address: string
-  out: boolean
+  gateway: string
+  state: NodeState
   heard: number
   resets: number
   readonly resources: Map<string, Resource>
 }
 
-/** Endpoints that describe the node instead of being values of it. */
-const kIdentity = new Set(['ip', 'id', 'protocol'])
 /** Nodes that are out stay listed, greyed, up to this many. */
 const kMaxOut = 500
 
-export function shown(data: unknown): string {
-  return typeof data === 'string' ? data : (JSON.stringify(data) ?? '')
+export function shown(value: Value): string {
+  if (value.json !== undefined) return JSON.stringify(value.json)
+  if (value.encoding !== 'base64') return value.value
+  return new TextDecoder().decode(Uint8Array.from(atob(value.value), (c) => c.charCodeAt(0)))
 }
 
 export function displayName(node: Node): string {
@@ -47,66 +48,84 @@ export class NodeTable {
     this.membershipChanged = true
   }
 
-  apply(message: Message, now: number): void {
-    if (message.type === 'out') return this.leave(message.uid, now)
-    const node = this.enter(message.uid)
-    node.heard = now
-    if (message.type === 'reset') {
-      node.resets += 1
-      this.valuesChanged = true
-    } else if (message.type === 'update') {
-      this.update(node, message.endpoint, shown(message.data), now)
+  begin(nodes: SnapshotNode[], now: number): void {
+    for (const told of nodes) {
+      const node = this.describe(told)
+      node.heard = Math.min(told.last_seen, now)
+      for (const value of told.values) this.update(node, value, now)
     }
+  }
+
+  apply(item: Item, now: number): void {
+    if (item.event === undefined) {
+      const node = this.enter(item.node)
+      node.heard = now
+      return this.update(node, item, now)
+    }
+    if (item.event === 'gateway_down') return this.lose(item.gateway)
+    if (item.node === undefined) return
+    if (item.event === 'forgotten') return this.forget(item.node)
+    const node = this.describe(item as Facts)
+    node.heard = now
+    if (item.event === 'reset') node.resets += 1
   }
 
   private enter(uid: string): Node {
     let node = this.nodes.get(uid)
     if (!node) {
-      node = { uid, protocol: '', address: '', out: false, heard: 0, resets: 0, resources: new Map() }
+      node = { uid, protocol: '', address: '', gateway: '', state: 'live', heard: 0, resets: 0, resources: new Map() }
       this.nodes.set(uid, node)
-      this.membershipChanged = true
-    } else if (node.out) {
-      node.out = false
-      this.out -= 1
       this.membershipChanged = true
     }
     return node
   }
 
-  private leave(uid: string, now: number): void {
-    const node = this.nodes.get(uid)
-    if (!node || node.out) return
-    node.out = true
-    node.heard = now
-    this.out += 1
+  private describe({ node: uid, protocol, address, gateway, state }: Facts): Node {
+    const node = this.enter(uid)
+    Object.assign(node, { protocol, address, gateway })
+    this.turn(node, state)
     this.membershipChanged = true
+    return node
+  }
+
+  private turn(node: Node, state: NodeState): void {
+    this.out += Number(state === 'out') - Number(node.state === 'out')
+    node.state = state
     if (this.out <= kMaxOut) return
-    for (const [key, candidate] of this.nodes) {
-      if (candidate.out) {
-        this.nodes.delete(key)
-        this.out -= 1
-        break
-      }
+    for (const candidate of this.nodes.values()) {
+      if (candidate.state === 'out') return this.forget(candidate.uid)
     }
   }
 
-  private update(node: Node, endpoint: string, value: string, now: number): void {
+  private forget(uid: string): void {
+    const node = this.nodes.get(uid)
+    if (!node) return
+    if (node.state === 'out') this.out -= 1
+    this.nodes.delete(uid)
+    this.membershipChanged = true
+  }
+
+  /** A gateway that goes is one message for all its nodes. */
+  private lose(gateway: string | undefined): void {
+    for (const node of this.nodes.values()) {
+      if (node.gateway === gateway && node.state === 'live') node.state = 'stale'
+    }
+    this.membershipChanged = true
+  }
+
+  private update(node: Node, told: Value, now: number): void {
     this.valuesChanged = true
-    if (kIdentity.has(endpoint)) {
-      if (endpoint === 'protocol') node.protocol = value
-      else node.address = value
-      this.membershipChanged = true
-      return
-    }
-    const resource = node.resources.get(endpoint)
+    const value = shown(told)
+    const time = Math.min(told.time, now)
+    const resource = node.resources.get(told.resource)
     if (!resource) {
-      node.resources.set(endpoint, { name: endpoint, value, time: now })
+      node.resources.set(told.resource, { name: told.resource, value, time })
       this.membershipChanged = true
       return
     }
-    if (endpoint === 'name' && resource.value !== value) this.membershipChanged = true
+    if (told.resource === 'name' && resource.value !== value) this.membershipChanged = true
     resource.value = value
-    resource.time = now
+    resource.time = time
   }
 }
 
@@ -138,8 +157,13 @@ export const connection = new Link(new URL('ws', document.baseURI).href.replace(
     table.clear()
     flushSoon()
   },
-  message(message) {
-    table.apply(message, Date.now())
+  snapshot(nodes) {
+    table.begin(nodes, Date.now())
+    flushSoon()
+  },
+  items(items) {
+    const now = Date.now()
+    for (const item of items) table.apply(item, now)
     flushSoon()
   },
 })

@@ -1,10 +1,39 @@
-/** The broker's `/ws` on pyaiot's wire: what arrives, as typed messages, over a connection that comes back. */
+/** The broker's `/ws` on aiot.client.v1 (docs/protocol.md): what arrives, and writes, over a connection that comes back. */
 
-export type Message =
-  | { type: 'new'; uid: string }
-  | { type: 'out'; uid: string }
-  | { type: 'reset'; uid: string }
-  | { type: 'update'; uid: string; endpoint: string; data: unknown }
+export type NodeState = 'live' | 'stale' | 'out'
+
+/** A value, exactly as the node sent it; `json` is what CBOR and SenML in CBOR hold. */
+export interface Value {
+  resource: string
+  value: string
+  encoding?: 'base64'
+  json?: unknown
+  time: number
+}
+
+export interface Facts {
+  node: string
+  gateway: string
+  protocol: string
+  address: string
+  state: NodeState
+}
+
+export type Item = ({ event?: undefined; node: string } & Value) | ({ event: string; time: number } & Partial<Facts>)
+
+export interface SnapshotNode extends Facts {
+  last_seen: number
+  values: Value[]
+}
+
+export interface WriteResult {
+  ok: boolean
+  /** "device" or "echo" when confirmed. */
+  confirmed?: string
+  /** "not_sent", "rejected" or "unknown" when it failed. */
+  outcome?: string
+  text: string
+}
 
 export type LinkState = 'connecting' | 'live' | 'lost'
 
@@ -12,33 +41,42 @@ export interface Handlers {
   state(state: LinkState, retryAt: number | null): void
   /** A new connection: what follows is the whole table again. */
   opened(): void
-  message(message: Message): void
+  snapshot(nodes: SnapshotNode[]): void
+  items(items: Item[]): void
 }
 
+interface Message {
+  type: string
+  id: number
+  nodes: SnapshotNode[]
+  items: Item[]
+  confirmed?: string
+  error?: { message: string; outcome?: string }
+}
+
+const kSubprotocol = 'aiot.client.v1'
 const kFirstRetryMs = 500
 const kLastRetryMs = 15_000
 /** The broker pings; a browser cannot see that. A handshake that hangs is given up after this. */
 const kHandshakeMs = 10_000
+/** Batches that may wait in the browser; while it is busy the broker keeps only the newest values. */
+const kWindow = 16
 
 export function parse(text: string): Message | null {
-  let value: unknown
   try {
-    value = JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && 'type' in value ? (value as Message) : null
   } catch {
     return null
   }
-  if (typeof value !== 'object' || value === null) return null
-  const { type, uid, endpoint, data } = value as Record<string, unknown>
-  if (typeof uid !== 'string') return null
-  if (type === 'new' || type === 'out' || type === 'reset') return { type, uid }
-  if (type === 'update' && typeof endpoint === 'string') return { type, uid, endpoint, data }
-  return null
 }
 
 export class Link {
   private socket: WebSocket | null = null
   private retryMs = kFirstRetryMs
   private timer = 0
+  private lastId = 0
+  private readonly writes = new Map<number, (result: WriteResult) => void>()
 
   constructor(
     private readonly url: string,
@@ -48,19 +86,13 @@ export class Link {
   open(): void {
     window.clearTimeout(this.timer)
     this.handlers.state('connecting', null)
-    const socket = new WebSocket(this.url)
+    const socket = new WebSocket(this.url, kSubprotocol)
     this.socket = socket
     this.timer = window.setTimeout(() => socket.close(), kHandshakeMs)
-    socket.onopen = () => {
-      window.clearTimeout(this.timer)
-      this.retryMs = kFirstRetryMs
-      this.handlers.opened()
-      this.handlers.state('live', null)
-      socket.send(JSON.stringify({ type: 'new', data: 'client' }))
-    }
+    socket.onopen = () => this.send({ type: 'hello', version: 1, software: 'aiot dashboard' })
     socket.onmessage = (event) => {
       const message = typeof event.data === 'string' ? parse(event.data) : null
-      if (message) this.handlers.message(message)
+      if (message && this.socket === socket) this.take(message)
     }
     socket.onclose = () => {
       if (this.socket === socket) this.retry()
@@ -72,6 +104,7 @@ export class Link {
     const socket = this.socket
     this.socket = null
     socket?.close()
+    this.abandonWrites()
   }
 
   /** Tries again now instead of at the end of the wait. */
@@ -80,8 +113,56 @@ export class Link {
     this.open()
   }
 
+  /** Writes and waits for the node's own answer; never throws. */
+  write(uid: string, resource: string, value: string): Promise<WriteResult> {
+    if (this.socket?.readyState !== WebSocket.OPEN) {
+      return Promise.resolve({ ok: false, outcome: 'not_sent', text: 'Not sent: the broker cannot be reached' })
+    }
+    const id = ++this.lastId
+    this.send({ type: 'write', id, node: uid, resource, value })
+    return new Promise((resolve) => this.writes.set(id, resolve))
+  }
+
+  private send(message: object): void {
+    this.socket?.send(JSON.stringify(message))
+  }
+
+  private take(message: Message): void {
+    switch (message.type) {
+      case 'welcome':
+        window.clearTimeout(this.timer)
+        this.retryMs = kFirstRetryMs
+        this.handlers.opened()
+        this.handlers.state('live', null)
+        return this.send({ type: 'subscribe', id: 1, conflate: true, window: kWindow })
+      case 'snapshot':
+        return this.handlers.snapshot(message.nodes)
+      case 'updates':
+        this.handlers.items(message.items)
+        return this.send({ type: 'ack', id: message.id })
+      case 'result':
+        return this.settle(message)
+    }
+  }
+
+  private settle({ id, confirmed, error }: Message): void {
+    const resolve = this.writes.get(id)
+    this.writes.delete(id)
+    if (error) return resolve?.({ ok: false, outcome: error.outcome, text: error.message })
+    const text = confirmed === 'echo' ? 'Confirmed: the node reported the value' : 'Confirmed by the node'
+    resolve?.({ ok: true, confirmed, text })
+  }
+
+  private abandonWrites(): void {
+    for (const resolve of this.writes.values()) {
+      resolve({ ok: false, outcome: 'unknown', text: 'The broker did not answer; the write may have happened' })
+    }
+    this.writes.clear()
+  }
+
   private retry(): void {
     window.clearTimeout(this.timer)
+    this.abandonWrites()
     const wait = this.retryMs * (0.5 + Math.random() / 2)
     this.retryMs = Math.min(this.retryMs * 2, kLastRetryMs)
     this.handlers.state('lost', Date.now() + wait)

@@ -278,8 +278,11 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
   return best;
 }
 
-bool glob_match(std::string_view pattern, std::string_view name) {
-  // Greedy with one point to return to: linear in practice, never exponential.
+namespace {
+
+/// Greedy with one point to return to: linear in practice, never exponential. A run of `*` ends before
+/// `barrier`.
+bool match(std::string_view pattern, std::string_view name, std::optional<char> barrier) {
   std::size_t p = 0;
   std::size_t n = 0;
   std::size_t star = std::string_view::npos;
@@ -291,7 +294,7 @@ bool glob_match(std::string_view pattern, std::string_view name) {
     } else if (p < pattern.size() && pattern[p] == name[n]) {
       ++p;
       ++n;
-    } else if (star != std::string_view::npos) {
+    } else if (star != std::string_view::npos && name[resume] != barrier) {
       p = star + 1;
       n = ++resume;
     } else {
@@ -301,5 +304,13 @@ bool glob_match(std::string_view pattern, std::string_view name) {
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
 }
+
+}  // namespace
+
+bool glob_match(std::string_view pattern, std::string_view name) {
+  return match(pattern, name, std::nullopt);
+}
+
+bool path_match(std::string_view pattern, std::string_view name) { return match(pattern, name, '/'); }
 
 }  // namespace aiot::text

@@ -38,5 +38,7 @@ void append_json_escaped(std::string& out, std::string_view bytes);
 
 /// `name` matches `pattern`, where `*` stands for any run of characters.
 [[nodiscard]] bool glob_match(std::string_view pattern, std::string_view name);
+/// The same for names of segments with '/' between them: `*` stays within one.
+[[nodiscard]] bool path_match(std::string_view pattern, std::string_view name);
 
 }  // namespace aiot::text

@@ -11,6 +11,12 @@ namespace {
 
 constexpr int kDatagramsPerTurn = 64;
 
+/// The servers of this thread's loop, for serve_stray().
+std::vector<Server*>& servers() {
+  thread_local std::vector<Server*> all;
+  return all;
+}
+
 }  // namespace
 
 Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
@@ -18,9 +24,25 @@ Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
       options_(std::move(options)),
       handler_(std::move(handler)),
       filter_(options_.duplicate_peers, options_.duplicate_ids),
-      uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}) {}
+      uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}) {
+  servers().push_back(this);
+}
+
+bool Server::serve_stray(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response) {
+  const auto local = from_coap(*coap_session_get_addr_local(session));
+  for (Server* server : servers()) {
+    for (std::size_t i = 0; i < std::min(server->options_.udp.size(), server->listeners_.size()); ++i) {
+      const auto& bound = server->listeners_[i].bound();
+      if (bound.port() != local.port() || (!bound.is_any() && bound != local)) continue;
+      server->handle(session, request, response);
+      return true;
+    }
+  }
+  return false;
+}
 
 Server::~Server() {
+  std::erase(servers(), this);
   if (running_ != nullptr) {
     // Destroyed by its own handler: the handler lives until it returns.
     running_->gone = true;

@@ -34,6 +34,10 @@ class Server final : public CoapServer {
   void remember(const SocketAddress& peer, std::uint16_t message_id, std::string_view token,
                 std::string_view payload, const ServerReply& reply) override;
 
+  /// A request that came to a client's socket which shares a server's address and port: handled as if it had
+  /// come to the server's own. False when no server is there.
+  static bool serve_stray(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
+
   /// Answers, once and for all, and takes the exchange back.
   void reply(Exchange& exchange, const ServerReply& reply);
 

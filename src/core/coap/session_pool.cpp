@@ -10,6 +10,7 @@
 
 #include "core/base/random.h"
 #include "core/coap/pdu.h"
+#include "core/coap/server.h"
 #include "core/loop/event_loop.h"
 
 namespace aiot::coap {
@@ -73,20 +74,21 @@ Message read_pdu(const coap_pdu_t* pdu) {
   return message;
 }
 
-/// Requests that arrive at a client's socket belong to the server whose port it shares (request_from()): "not
-/// now" makes their sender repeat them, when this session has closed.
-void refuse_request(coap_resource_t*, coap_session_t*, const coap_pdu_t*, const coap_string_t*,
-                    coap_pdu_t* response) noexcept {
+/// Requests that arrive at a client's socket belong to the server whose port it shares (request_from()).
+/// Without one "not now" makes their sender repeat them.
+void take_request(coap_resource_t*, coap_session_t* session, const coap_pdu_t* request, const coap_string_t*,
+                  coap_pdu_t* response) noexcept {
+  if (Server::serve_stray(session, request, response)) return;
   coap_pdu_set_code(response, COAP_RESPONSE_CODE_SERVICE_UNAVAILABLE);
   add_uint(response, option::kMaxAge, 1);
 }
 
-void refuse_requests(coap_context_t* context) {
-  auto* const any = coap_resource_unknown_init2(refuse_request, 0);
+void take_requests(coap_context_t* context) {
+  auto* const any = coap_resource_unknown_init2(take_request, 0);
   if (any == nullptr) return;
   for (const auto method : {COAP_REQUEST_GET, COAP_REQUEST_POST, COAP_REQUEST_DELETE, COAP_REQUEST_FETCH,
                             COAP_REQUEST_PATCH, COAP_REQUEST_IPATCH})
-    coap_register_request_handler(any, method, refuse_request);
+    coap_register_request_handler(any, method, take_request);
   coap_add_resource(context, any);
 }
 
@@ -226,7 +228,7 @@ Result<std::size_t> SessionPool::shard_with_room() {
   coap_register_response_handler(raw, &SessionPool::on_response);
   coap_register_nack_handler(raw, &SessionPool::on_nack);
   coap_register_event_handler(raw, &SessionPool::on_event);
-  refuse_requests(raw);
+  take_requests(raw);
   shards_.push_back(std::move(shard));
   return shards_.size() - 1;
 }

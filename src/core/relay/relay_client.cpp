@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/loop/operations.h"
-#include "core/relay/observation.h"
+#include "core/relay/following.h"
 #include "core/relay/rest.h"
 
 namespace aiot::relay {
@@ -152,10 +152,10 @@ class RelayClient final : public Client {
       return refuse(loop_, std::move(checked).error(), std::move(done));
     }
     auto endpoint = endpoint_of(request.uri, prefix_);
-    auto observation = std::make_shared<Observation>(loop_, std::move(endpoint), token_, std::move(request),
-                                                     std::move(next), std::move(done));
-    observation->start();
-    return handle_of(loop_, std::move(observation));
+    auto following = std::make_shared<Following>(loop_, std::move(endpoint), token_, std::move(request),
+                                                 std::move(next), std::move(done));
+    following->start();
+    return handle_of(loop_, std::move(following));
   }
 
   Operation discover(DiscoverRequest request, UniqueFunction<void(Discovered)> found,

@@ -4,14 +4,6 @@
 
 namespace aiot::relay {
 
-namespace {
-
-bool segment_matches(std::string_view pattern, std::string_view name) {
-  return text::glob_match(pattern, name) && name.find('/') == std::string_view::npos;
-}
-
-}  // namespace
-
 bool Target::is_pattern() const {
   return uid.find('*') != std::string::npos || resource.find('*') != std::string::npos;
 }
@@ -19,15 +11,7 @@ bool Target::is_pattern() const {
 bool Target::matches_node(std::string_view node) const { return node == uid || text::glob_match(uid, node); }
 
 bool Target::matches(std::string_view node, std::string_view name) const {
-  if (!matches_node(node)) return false;
-  if (name == resource) return true;
-  const auto patterns = text::split(resource, '/');
-  const auto segments = text::split(name, '/');
-  if (patterns.size() != segments.size()) return false;
-  for (std::size_t i = 0; i < patterns.size(); ++i) {
-    if (!segment_matches(patterns[i], segments[i])) return false;
-  }
-  return true;
+  return matches_node(node) && (name == resource || text::path_match(resource, name));
 }
 
 Target target_of(const Uri& uri) {

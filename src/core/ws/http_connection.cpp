@@ -193,7 +193,7 @@ void HttpConnection::dispatch() {
   request.headers = std::move(head_.headers);
   request.body = body_.take();
   request.peer = peer_;
-  HttpResponder responder(std::make_shared<HttpResponder::Impl>(weak_from_this(), serial_));
+  HttpResponder responder(std::make_shared<ConnectionReply>(weak_from_this(), serial_));
   core_->on_request()(std::move(request), std::move(responder));
 }
 

@@ -24,6 +24,15 @@ class Server final : public HttpServer {
   std::shared_ptr<ServerCore> core_;
 };
 
+class FunctionReply final : public HttpResponder::Impl {
+ public:
+  explicit FunctionReply(UniqueFunction<void(HttpResponse)> take) : take_(std::move(take)) {}
+  void reply(HttpResponse response) override { take_(std::move(response)); }
+
+ private:
+  UniqueFunction<void(HttpResponse)> take_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, HttpServerOptions options,
@@ -41,22 +50,30 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, HttpServ
 std::string_view HttpRequest::header(std::string_view name) const { return find_header(headers, name); }
 std::string_view UpgradeRequest::header(std::string_view name) const { return find_header(headers, name); }
 
-void HttpResponder::Impl::reply(HttpResponse response) {
-  if (auto connection = std::exchange(connection_, {}).lock())
-    connection->reply(serial_, std::move(response));
+void ConnectionReply::reply(HttpResponse response) {
+  if (const auto connection = connection_.lock()) connection->reply(serial_, std::move(response));
 }
 
-HttpResponder::Impl::~Impl() {
+HttpResponder::HttpResponder(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpResponder::HttpResponder(UniqueFunction<void(HttpResponse)> take)
+    : impl_(std::make_shared<FunctionReply>(std::move(take))) {}
+HttpResponder::HttpResponder(HttpResponder&&) noexcept = default;
+HttpResponder& HttpResponder::operator=(HttpResponder&& other) noexcept {
+  if (this != &other) {
+    drop();
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+HttpResponder::~HttpResponder() { drop(); }
+
+void HttpResponder::drop() {
+  if (!impl_) return;
   HttpResponse failure;
   failure.status = 500;
   failure.body = "500 Internal Server Error: the request was dropped\n";
   reply(std::move(failure));
 }
-
-HttpResponder::HttpResponder(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-HttpResponder::HttpResponder(HttpResponder&&) noexcept = default;
-HttpResponder& HttpResponder::operator=(HttpResponder&&) noexcept = default;
-HttpResponder::~HttpResponder() = default;
 
 void HttpResponder::reply(HttpResponse response) {
   if (auto impl = std::exchange(impl_, nullptr)) impl->reply(std::move(response));

@@ -10,6 +10,7 @@
 
 #include "core/base/address.h"
 #include "core/base/completion.h"
+#include "core/base/function.h"
 #include "core/base/time.h"
 
 namespace aiot {
@@ -46,12 +47,15 @@ class HttpResponder {
  public:
   class Impl;
   explicit HttpResponder(std::shared_ptr<Impl> impl);
+  /// For a request that did not come over HTTP: `take` gets its answer.
+  explicit HttpResponder(UniqueFunction<void(HttpResponse)> take);
   HttpResponder(HttpResponder&&) noexcept;
   HttpResponder& operator=(HttpResponder&&) noexcept;
   ~HttpResponder();
   void reply(HttpResponse response);
 
  private:
+  void drop();
   std::shared_ptr<Impl> impl_;
 };
 

@@ -9,15 +9,19 @@ namespace aiot::ws {
 
 class HttpConnection;
 
-/// The way back to the connection that asked, as long as there is one; answers 500 when let go of unused.
+/// The way back to who asked: called once.
 class HttpResponder::Impl {
  public:
-  Impl(std::weak_ptr<HttpConnection> connection, std::uint64_t serial)
+  virtual ~Impl() = default;
+  virtual void reply(HttpResponse response) = 0;
+};
+
+/// To the connection that asked, as long as there is one.
+class ConnectionReply final : public HttpResponder::Impl {
+ public:
+  ConnectionReply(std::weak_ptr<HttpConnection> connection, std::uint64_t serial)
       : connection_(std::move(connection)), serial_(serial) {}
-  ~Impl();
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  void reply(HttpResponse response);
+  void reply(HttpResponse response) override;
 
  private:
   std::weak_ptr<HttpConnection> connection_;

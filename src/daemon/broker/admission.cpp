@@ -68,6 +68,11 @@ bool origin_allowed(std::string_view origin, std::string_view host, std::string_
   });
 }
 
+bool offers(const ws::UpgradeRequest& request, std::string_view subprotocol) {
+  const auto items = offered(request);
+  return std::find(items.begin(), items.end(), subprotocol) != items.end();
+}
+
 Result<GatewayAdmission> admit_gateway(const ws::UpgradeRequest& request, const wire::Keys& keys) {
   const auto items = offered(request);
   if (std::find(items.begin(), items.end(), wire::kGatewayV1) != items.end())

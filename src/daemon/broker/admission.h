@@ -18,6 +18,9 @@ namespace aiot::broker {
 [[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host, std::string_view own_name,
                                   const std::vector<std::string>& allowed);
 
+/// True when the request offers that subprotocol.
+[[nodiscard]] bool offers(const ws::UpgradeRequest& request, std::string_view subprotocol);
+
 /// A gateway at /gw.
 struct GatewayAdmission {
   bool native = false;

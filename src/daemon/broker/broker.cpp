@@ -9,9 +9,12 @@
 #include "core/loop/event_loop.h"
 #include "core/ws/http_server.h"
 #include "daemon/broker/admission.h"
+#include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
 #include "daemon/broker/client_session.h"
 #include "daemon/broker/clients.h"
+#include "daemon/broker/follower_session.h"
+#include "daemon/broker/followers.h"
 #include "daemon/broker/gateway_session.h"
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/keys.h"
@@ -33,36 +36,19 @@ constexpr std::size_t kMaxMessage = 4 * 1024 * 1024;
 /// Above the largest value in base 64 or escaped to the full.
 constexpr std::size_t kMaxBody = 512 * 1024;
 
-/// Passes what happens to clients, and to writes that wait for their echo.
-class Announcements final : public Hub {
- public:
-  Announcements(Clients& clients, Asks& asks) : clients_(clients), asks_(asks) {}
-  void joined(const Node& node) override { clients_.joined(node); }
-  void updated(const Node& node, const Resource& resource) override {
-    clients_.updated(node, resource);
-    asks_.heard(node, resource);
-  }
-  void addressed(const Node& node) override { clients_.addressed(node); }
-  void protocol_told(const Node& node) override { clients_.protocol_told(node); }
-  void restarted(const Node& node) override { clients_.restarted(node); }
-  void gone(const Node& node) override { clients_.gone(node); }
-
- private:
-  Clients& clients_;
-  Asks& asks_;
-};
-
 class BrokerImpl final : public Broker {
  public:
   BrokerImpl(EventLoop& loop, Options options)
       : loop_(loop),
         options_(std::move(options)),
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
+        followers_(loop, table_, counters_),
         asks_(loop, table_, counters_, durations_),
-        announcements_(clients_, asks_),
+        announcements_(clients_, followers_, asks_),
         records_(loop, table_),
         routing_(table_, announcements_, records_, records_, counters_),
-        rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, alive_}) {
+        rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, counters_, announcements_,
+               loop.now(), alive_}) {
     asks_.set_settled(
         [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
   }
@@ -158,6 +144,13 @@ class BrokerImpl final : public Broker {
       log::warn("a page of {} was refused; --allow-origin would let it in", request.origin);
       return {nullptr, {}, 403, "pages of this origin may not use this broker"};
     }
+    if (offers(request, wire::client_v1::kName)) {
+      const FollowerServices services{loop_, followers_, rest_, counters_, options_.client_outbox_bytes};
+      return {std::make_unique<FollowerSession>(services, Principal{}, std::string(request.header("host"))),
+              std::string(wire::client_v1::kName),
+              0,
+              {}};
+    }
     return {std::make_unique<ClientSession>(clients_, asks_, Principal{}), {}, 0, {}};
   }
 
@@ -219,16 +212,17 @@ class BrokerImpl final : public Broker {
   }
 
   ws::HttpResponse metrics() {
-    clients_.count_delivered();
+    announcements_.count_delivered();
     std::size_t gateway_bytes = 0;
     for (const auto& [name, gateway] : table_.gateways()) {
       if (gateway->link != nullptr) gateway_bytes += gateway->link->queued_bytes();
     }
     const auto sockets = server_->counters();
-    ws::HttpResponse response =
-        plain(200, format_metrics({counters_, durations_, table_, clients_.size(), clients_.queued_bytes(),
-                                   gateway_bytes, store_->counters(), asks_.pending(), sockets.connections,
-                                   sockets.refused_heads + sockets.refused_full}));
+    ws::HttpResponse response = plain(
+        200,
+        format_metrics({counters_, durations_, table_, announcements_.clients(),
+                        announcements_.queued_bytes(), gateway_bytes, store_->counters(), asks_.pending(),
+                        sockets.connections, sockets.refused_heads + sockets.refused_full}));
     response.content_type = wire::MetricsText::kContentType;
     return response;
   }
@@ -244,6 +238,7 @@ class BrokerImpl final : public Broker {
   Idempotency idempotency_;
   log::Limiter refusals_;
   Clients clients_;
+  Followers followers_;
   Asks asks_;
   Announcements announcements_;
   StoreRecords records_;

@@ -26,7 +26,7 @@ Clients::Clients(EventLoop& loop, NodeTable& table, Counters& counters, Bounds b
       timer_(loop.make_timer([this] { look_after(); })) {}
 
 void Clients::append(bool is_update) {
-  log_.append(payload_, is_update);
+  log_.append(payload_, {is_update ? 1U : 0U, 0});
   payload_.clear();
   // Everything of this turn leaves together at the start of the next.
   if (std::exchange(flush_posted_, true)) return;
@@ -107,7 +107,7 @@ bool Clients::over_bound(const ClientSession& client) const {
 void Clients::drop(ClientSession& client, std::string_view why) {
   client.dropped = true;
   ++counters_.slow_clients;
-  counters_.drop(Drop::slow_client, client.outbox().undelivered(log_.updates()));
+  counters_.drop(Drop::slow_client, client.outbox().undelivered(log_.tally().updates));
   log::warn("client {} {}; dropped", client.connection()->peer().text(), why);
   client.connection()->abort();
 }

@@ -22,7 +22,8 @@ enum class Drop : std::uint8_t {
   table_full,    ///< a bound of the node table
   duplicate,     ///< a batch that was stored before came again
   invalid,       ///< a message that is not understood
-  slow_client,   ///< a client was dropped with so much before it
+  slow_client,   ///< a client that is slower than the updates did not get it
+  conflated,     ///< a newer value took its place before a client that asked for that had it
   unknown_node,  ///< a client's write to a node nobody knows
   gateway_away,  ///< a client's write to a node that cannot be reached
   queue_full,    ///< a write beyond what a gateway's queue or the broker holds
@@ -30,8 +31,8 @@ enum class Drop : std::uint8_t {
   kCount
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Drop::kCount)> kDropLabels = {
-    "not_owner",    "table_full",   "duplicate",  "invalid",  "slow_client",
-    "unknown_node", "gateway_away", "queue_full", "too_large"};
+    "not_owner", "table_full",   "duplicate",    "invalid",    "slow_client",
+    "conflated", "unknown_node", "gateway_away", "queue_full", "too_large"};
 
 /// What /metrics shows of the updates that passed.
 struct Counters {

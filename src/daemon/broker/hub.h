@@ -21,6 +21,17 @@ class Hub {
   virtual void restarted(const Node& node) = 0;
   /// The node is out or, with its gateway away, stale.
   virtual void gone(const Node& node) = 0;
+
+  // What pyaiot's wire has no words for.
+  /// A stale node is out for good.
+  virtual void given_up(const Node&) {}
+  /// The node went over to another gateway; not told of one that joins there.
+  virtual void handed_over(const Node&) {}
+  /// An operator wants to hear no more of the node; called before it goes.
+  virtual void forgotten(const Node&) {}
+  virtual void gateway_up(const GatewayRecord&) {}
+  /// Told after its nodes are stale.
+  virtual void gateway_down(const GatewayRecord&) {}
 };
 
 }  // namespace aiot::broker

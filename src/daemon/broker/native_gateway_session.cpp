@@ -58,6 +58,11 @@ void NativeGatewaySession::received(std::string_view text, bool binary) {
   if (const auto* live = std::get_if<wire::Live>(&*message)) {
     return services_.routing.show(*gateway_, live->items, services_.now());
   }
+  if (auto* report = std::get_if<wire::Report>(&*message)) {
+    gateway_->reported = std::move(report->counters);
+    gateway_->reported_at = services_.loop.wall_now();
+    return;
+  }
   if (const auto* next = std::get_if<wire::NextStream>(&*message)) {
     take_up(next->stream, next->earlier);
     return connection_->send_text(wire::format_message(wire::Resume{stream_, acknowledged_}));

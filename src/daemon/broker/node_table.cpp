@@ -52,7 +52,7 @@ Node* NodeTable::create(std::string_view uid, GatewayRecord& owner) {
   if (free_.empty()) {
     slot = static_cast<std::uint32_t>(slots_.size());
     slots_.emplace_back();
-    if (slot / kNodesPerBlock >= dirty_.size()) dirty_.push_back(true);
+    if (slot / kNodesPerBlock >= versions_.size()) versions_.push_back(1);
   } else {
     slot = free_.back();
     free_.pop_back();
@@ -60,6 +60,7 @@ Node* NodeTable::create(std::string_view uid, GatewayRecord& owner) {
   slots_[slot] = std::make_unique<Node>();
   Node& node = *slots_[slot];
   node.uid = uid;
+  node.serial = ++serials_;
   node.slot = slot;
   node.owner = &owner;
   ++owner.nodes;
@@ -105,6 +106,7 @@ NodeTable::SetResult NodeTable::set(Node& node, Resource value, Resource*& store
     }
     resource.time = value.time;
     resource.time_uncertain = value.time_uncertain;
+    resource.sequence = value.sequence;
     stored = &resource;
     return same ? SetResult::same : SetResult::changed;
   }
@@ -133,6 +135,7 @@ GatewayRecord& NodeTable::gateway(std::string_view name) {
   if (!record) {
     record = std::make_unique<GatewayRecord>();
     record->name = name;
+    record->serial = ++serials_;
   }
   return *record;
 }

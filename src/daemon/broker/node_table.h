@@ -32,7 +32,8 @@ struct Resource {
   bool raw_json =
       false;  ///< a pyaiot gateway sent it as JSON of another type than text: `bytes` is that JSON
   bool time_uncertain = false;
-  bool told = false;  ///< clients have it since the node last joined
+  bool told = false;           ///< clients have it since the node last joined
+  std::uint64_t sequence = 0;  ///< the gateway's number of it; 0 for none
 };
 
 /// A gateway that is connected, or that still has nodes here.
@@ -46,9 +47,12 @@ struct GatewayRecord {
   GatewayLink* link = nullptr;  ///< null while disconnected
   WallTime connected_since{};
   WallTime last_seen{};
-  std::size_t nodes = 0;  ///< that it owns
+  std::size_t nodes = 0;     ///< that it owns
+  std::uint64_t serial = 0;  ///< as a node's
   std::uint32_t sync_epoch = 0;
   std::uint64_t updates = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> reported;  ///< what it has counted, by name
+  WallTime reported_at{};
 };
 
 /// Under which name pyaiot's wire tells the address.
@@ -63,6 +67,7 @@ struct Node {
   WallTime last_seen{};
   TimePoint heard{};  ///< when its owner last said something of it
   std::vector<Resource> resources;
+  std::uint64_t serial = 0;  ///< no other node ever has it; slots are used again
   std::uint32_t slot = 0;
   std::uint32_t sync_epoch = 0;
   NodeState state = NodeState::live;
@@ -105,13 +110,14 @@ class NodeTable {
   SetResult set(Node& node, Resource value, Resource*& stored);
   void clear_resources(Node& node);
   /// The node's block no longer shows it as it is.
-  void mark(const Node& node) { dirty_[node.slot / kNodesPerBlock] = true; }
+  void mark(const Node& node) { ++versions_[node.slot / kNodesPerBlock]; }
 
   [[nodiscard]] std::size_t size() const { return by_uid_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   /// Slots, with null where none is.
   [[nodiscard]] const std::vector<std::unique_ptr<Node>>& slots() const { return slots_; }
-  [[nodiscard]] std::vector<bool>& dirty_blocks() { return dirty_; }
+  /// Of each block, a number that changes with it; never 0.
+  [[nodiscard]] const std::vector<std::uint32_t>& block_versions() const { return versions_; }
 
   /// The gateway of that name, made when unknown.
   GatewayRecord& gateway(std::string_view name);
@@ -129,7 +135,8 @@ class NodeTable {
   std::vector<std::uint32_t> free_;
   std::unordered_map<std::string_view, Node*> by_uid_;  ///< keys are views of Node::uid
   std::unordered_map<std::string, std::unique_ptr<GatewayRecord>> gateways_;
-  std::vector<bool> dirty_;
+  std::vector<std::uint32_t> versions_;
+  std::uint64_t serials_ = 0;
   std::size_t bytes_ = 0;
   std::size_t evict_at_ = 0;
 };

@@ -9,7 +9,7 @@ void Outbox::start(Snapshot snapshot, BroadcastLog::Cursor live) {
   snapshot_ = std::move(snapshot);
   block_ = 0;
   live_ = std::move(live);
-  counted_ = live_.updates();
+  counted_ = live_.passed().updates;
 }
 
 std::string_view Outbox::peek() {
@@ -43,11 +43,12 @@ std::uint64_t Outbox::behind(std::uint64_t position) const {
 }
 
 std::uint64_t Outbox::take_delivered() {
-  return std::exchange(delivered_, 0) + live_.updates() - std::exchange(counted_, live_.updates());
+  const std::uint64_t passed = live_.passed().updates;
+  return std::exchange(delivered_, 0) + passed - std::exchange(counted_, passed);
 }
 
 std::uint64_t Outbox::undelivered(std::uint64_t updates) const {
-  return started_ ? updates - live_.updates() : 0;
+  return started_ ? updates - live_.passed().updates : 0;
 }
 
 }  // namespace aiot::broker

@@ -27,6 +27,7 @@ constexpr std::array kRoutes = {
     RestRoute{"GET", "history", show_history},
     RestRoute{"POST", "history", import_history, true},
     RestRoute{"GET", "events", list_events},
+    RestRoute{"GET", "status", show_status},
 };
 
 /// Decodes a query's text: percent-encoding, and '+' for a space.

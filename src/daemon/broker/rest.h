@@ -11,6 +11,7 @@
 #include "core/loop/event_loop.h"
 #include "core/model/principal.h"
 #include "core/ws/http_server.h"
+#include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/node_table.h"
@@ -28,6 +29,9 @@ struct RestServices {
   Idempotency& idempotency;
   std::unique_ptr<store::Store>& store;  ///< there from the broker's start on
   StoreRecords& records;
+  Counters& counters;
+  Announcements& announcements;
+  TimePoint since{};          ///< when the broker began
   std::weak_ptr<char> alive;  ///< expired once the broker, and with it all of the above, is gone
 };
 
@@ -76,6 +80,8 @@ void write_resource(const RestServices& services, RestCall call);
 void list_gateways(const RestServices& services, RestCall call);
 void label_node(const RestServices& services, RestCall call);
 void show_history(const RestServices& services, RestCall call);
+/// What every hop has counted, and whether it balances.
+void show_status(const RestServices& services, RestCall call);
 void list_events(const RestServices& services, RestCall call);
 void import_history(const RestServices& services, RestCall call);
 

@@ -33,6 +33,7 @@ GatewayRecord& Routing::connected(const GatewayIdentity& who, GatewayLink& link,
   gateway.link = &link;
   gateway.connected_since = gateway.last_seen = now.wall;
   records_.gateway(gateway);
+  hub_.gateway_up(gateway);
   events_.event(
       {"gateway_up", gateway.name, {}, fmt::format("gateway {} connected from {}", who.name, who.peer)});
   return gateway;
@@ -52,6 +53,7 @@ void Routing::disconnected(GatewayRecord& gateway, const GatewayLink& link) {
                  gateway.name,
                  {},
                  fmt::format("gateway {} disconnected; {} nodes are stale", gateway.name, stale)});
+  hub_.gateway_down(gateway);
   table_.drop_idle_gateways();
 }
 
@@ -96,6 +98,7 @@ Node* Routing::claim(GatewayRecord& gateway, std::string_view uid, Now now) {
         {"node_handed_over", gateway.name, node->uid,
          fmt::format("node {} went from gateway {} to {}", node->uid, node->owner->name, gateway.name)});
     table_.set_owner(*node, gateway);
+    if (visible(*node)) hub_.handed_over(*node);
     records_.changed(*node);
   }
   node->heard = now.mono;
@@ -138,13 +141,14 @@ void Routing::set_address(Node& node, std::string_view protocol, std::string_vie
 
 void Routing::retire(Node& node, NodeState state) {
   const bool was_visible = visible(node);
+  const bool given_up = node.state == NodeState::stale && state == NodeState::out;
   if (node.state != state) records_.changed(node);
   node.state = state;
   node.address_told = node.protocol_told = false;
   for (Resource& resource : node.resources) resource.told = false;
-  if (!was_visible) return;
+  if (!was_visible && !given_up) return;
   table_.mark(node);
-  hub_.gone(node);
+  was_visible ? hub_.gone(node) : hub_.given_up(node);
 }
 
 void Routing::lose(Node& node, NodeState state) {
@@ -203,6 +207,7 @@ void Routing::restart(Node& node, Now now) {
 bool Routing::forget(std::string_view uid) {
   Node* node = table_.find(uid);
   if (node == nullptr || node->hidden) return false;
+  hub_.forgotten(*node);
   if (node->owner->link == nullptr || node->state == NodeState::out) {
     retire(*node, NodeState::out);
     records_.forgotten(uid);

@@ -216,6 +216,7 @@ void Routing::update(GatewayRecord& gateway, const Update& update, bool numbered
     records_.update(*node, *stored);
   }
   stored->told = true;
+  stored->sequence = update.sequence;
   hub_.updated(*node, *stored);
 }
 

@@ -66,12 +66,13 @@ std::shared_ptr<const SnapshotBlock> SnapshotCache::encode(std::size_t index) co
 }
 
 Snapshot SnapshotCache::take() {
-  auto& dirty = table_.dirty_blocks();
-  blocks_.resize(dirty.size());
-  for (std::size_t i = 0; i < dirty.size(); ++i) {
-    if (blocks_[i] && !dirty[i]) continue;
+  const auto& versions = table_.block_versions();
+  blocks_.resize(versions.size());
+  encoded_.resize(versions.size());
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    if (blocks_[i] && encoded_[i] == versions[i]) continue;
     blocks_[i] = encode(i);
-    dirty[i] = false;
+    encoded_[i] = versions[i];
   }
   return blocks_;
 }

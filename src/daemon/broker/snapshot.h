@@ -30,7 +30,7 @@ using Snapshot = std::vector<std::shared_ptr<const SnapshotBlock>>;
 /// it; snapshots handed out keep the blocks as they were.
 class SnapshotCache {
  public:
-  explicit SnapshotCache(NodeTable& table) : table_(table) {}
+  explicit SnapshotCache(const NodeTable& table) : table_(table) {}
   /// The table as of now.
   [[nodiscard]] Snapshot take();
   /// Gives the memory back; the next take() encodes everything.
@@ -40,8 +40,9 @@ class SnapshotCache {
  private:
   [[nodiscard]] std::shared_ptr<const SnapshotBlock> encode(std::size_t block) const;
 
-  NodeTable& table_;
+  const NodeTable& table_;
   Snapshot blocks_;
+  std::vector<std::uint32_t> encoded_;  ///< the version of each block that was encoded
 };
 
 }  // namespace aiot::broker

@@ -198,7 +198,8 @@ class NodeGateway final : public Gateway, private Effects {
         Uplink::Callbacks{
             [this](const wire::Ask& ask) { policy_.ask(ask, now()); },
             [this](const wire::Refused& refused) { policy_.refused(refused.uid, refused.reason, now()); },
-            [this](const wire::Freed& freed) { policy_.freed(freed.uid, now()); }});
+            [this](const wire::Freed& freed) { policy_.freed(freed.uid, now()); },
+            [this] { return report_of(counters()); }});
     return {};
   }
 

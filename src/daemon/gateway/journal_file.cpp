@@ -31,9 +31,16 @@ std::uint32_t checksum(std::string_view text) {
 }
 
 template <class N>
-void put(std::string& out, N value) {
+void put_at(char* at, N value) {
   for (std::size_t i = 0; i < sizeof(N); ++i)
-    out += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xFF);
+    at[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xFF);
+}
+
+template <class N>
+void put(std::string& out, N value) {
+  char bytes[sizeof(N)];
+  put_at(bytes, value);
+  out.append(bytes, sizeof bytes);
 }
 
 template <class N>
@@ -177,10 +184,8 @@ void append_record(std::string& out, std::string_view item, const Origin* origin
   if (uptime_ms) put(out, *uptime_ms);
   out += item;
   const std::string_view body = std::string_view(out).substr(begin + kPrefix);
-  std::string prefix;
-  put(prefix, static_cast<std::uint32_t>(body.size()));
-  put(prefix, checksum(body));
-  out.replace(begin, kPrefix, prefix);
+  put_at(out.data() + begin, static_cast<std::uint32_t>(body.size()));
+  put_at(out.data() + begin + 4, checksum(body));
 }
 
 RecordReader::Status RecordReader::next(Record& record) {

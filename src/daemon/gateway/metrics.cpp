@@ -18,12 +18,9 @@ constexpr const char* kStored = "aiot_updates_stored_total";
 constexpr const char* kDelivered = "aiot_updates_delivered_total";
 constexpr const char* kDropped = "aiot_updates_dropped_total";
 
-void write_dropped(wire::MetricsText& text, const Counters& counters) {
-  text.head(kDropped, "counter",
-            "Messages of nodes, and items for the broker, that went no further, by reason.");
-  const auto one = [&](std::string_view reason, std::uint64_t number) {
-    text.value(kDropped, fmt::format(R"(hop="gateway",reason="{}")", reason), number);
-  };
+/// Calls `one(reason, number)` for everything that went no further.
+template <class One>
+void each_dropped(const Counters& counters, One one) {
   for (std::size_t i = 0; i < kDropReasons; ++i)
     one(to_string(static_cast<Drop>(i)), counters.nodes.dropped[i]);
   one("duplicate", counters.nodes.duplicates);
@@ -49,7 +46,11 @@ std::string format_metrics(const Counters& counters, std::string_view gateway) {
            counters.journal.appended - counters.journal.dropped_disk);
   text.one(kDelivered, "counter", "Items that the broker has stored.", R"(hop="gateway")",
            counters.journal.acknowledged);
-  write_dropped(text, counters);
+  text.head(kDropped, "counter",
+            "Messages of nodes, and items for the broker, that went no further, by reason.");
+  each_dropped(counters, [&](std::string_view reason, std::uint64_t number) {
+    text.value(kDropped, fmt::format(R"(hop="gateway",reason="{}")", reason), number);
+  });
   text.head("aiot_nodes", "gauge", "Nodes by state and gateway.");
   text.value("aiot_nodes", fmt::format(R"(state="live",gateway="{}")", label), counters.nodes.nodes_live);
   text.value("aiot_nodes", fmt::format(R"(state="out",gateway="{}")", label), counters.nodes.nodes_out);
@@ -69,6 +70,19 @@ std::string format_metrics(const Counters& counters, std::string_view gateway) {
   text.one("aiot_writes_failed_total", "counter", "Of them failed.", {}, counters.nodes.writes_failed);
   text.one("aiot_build_info", "gauge", "The version that runs.", R"(version=")" AIOT_VERSION R"(")", 1);
   return text.take();
+}
+
+wire::Report report_of(const Counters& counters) {
+  wire::Report out;
+  out.counters = {{"received", counters.nodes.updates},
+                  {"journaled", counters.journal.appended - counters.journal.dropped_disk},
+                  {"restored", counters.journal.restored},
+                  {"acknowledged", counters.journal.acknowledged},
+                  {"queued", counters.journal.unacknowledged}};
+  each_dropped(counters, [&](std::string_view reason, std::uint64_t number) {
+    if (number > 0) out.counters.emplace_back("dropped." + std::string(reason), number);
+  });
+  return out;
 }
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::listen(EventLoop& loop, const SocketAddress& address,

@@ -9,6 +9,7 @@
 #include "core/base/function.h"
 #include "core/base/time.h"
 #include "daemon/gateway/counters.h"
+#include "daemon/wire/gateway_v1.h"
 
 namespace aiot {
 
@@ -22,6 +23,9 @@ namespace gateway {
 
 /// In the Prometheus text format.
 [[nodiscard]] std::string format_metrics(const Counters& counters, std::string_view gateway);
+
+/// What the broker is told of them.
+[[nodiscard]] wire::Report report_of(const Counters& counters);
 
 /// Serves a gateway's /metrics, /healthz and /readyz.
 class MetricsServer {

@@ -13,6 +13,7 @@ constexpr Duration kRefusedWait = std::chrono::seconds(60);
 /// A connection that lasted so long makes the waits short again.
 constexpr Duration kSteady = std::chrono::seconds(10);
 constexpr Duration kWelcomeWait = std::chrono::seconds(10);
+constexpr Duration kReportEvery = std::chrono::seconds(5);
 constexpr Duration kAcknowledgeWait = std::chrono::seconds(30);
 /// Above this the WebSocket's own queue takes no more; it asks for more at WsClient::kLowWater.
 constexpr std::size_t kHighWater = 1024 * 1024;
@@ -35,6 +36,7 @@ Uplink::Uplink(EventLoop& loop, NodeTable& table, Journal& journal, UplinkOption
       reap_timer_(loop.make_timer([this] { client_.reset(); })),
       watch_timer_(loop.make_timer([this] { watch(); })),
       flush_timer_(loop.make_timer([this] { flush(); })),
+      report_timer_(loop.make_timer([this] { report(); })),
       stop_timer_(loop.make_timer([this] {
         client_.reset();
         stopped_(Result<>());
@@ -121,6 +123,13 @@ void Uplink::welcomed(const wire::Welcome& welcome) {
   last_acknowledged_ = outbox_.counters().acknowledged;
   watch_timer_->start(kAcknowledgeWait);
   flush();
+  if (welcome.journal) report();
+}
+
+void Uplink::report() {
+  if (!connected_) return;
+  client_->send_text(wire::format_message(callbacks_.report()));
+  report_timer_->start(kReportEvery);
 }
 
 void Uplink::flush() {
@@ -165,6 +174,7 @@ void Uplink::closed(const Error& why) {
   open_ = false;
   watch_timer_->stop();
   flush_timer_->stop();
+  report_timer_->stop();
   outbox_.lost();
   if (stopping_) {
     stop_timer_->start(Duration(0));

@@ -26,6 +26,7 @@ class Uplink {
     UniqueFunction<void(const wire::Ask&)> ask;
     UniqueFunction<void(const wire::Refused&)> refused;
     UniqueFunction<void(const wire::Freed&)> freed;
+    UniqueFunction<wire::Report()> report;  ///< asked for now and then
   };
   Uplink(EventLoop& loop, NodeTable& table, Journal& journal, UplinkOptions options, Callbacks callbacks);
   ~Uplink();
@@ -57,6 +58,7 @@ class Uplink {
   void give_up_on(std::string_view why);
   void watch();
   void flush();
+  void report();
   void schedule() {
     if (!flush_timer_->armed()) flush_timer_->start(Duration(0));
   }
@@ -72,6 +74,7 @@ class Uplink {
       reap_timer_;  ///< frees a closed client, outside of its callbacks and before the next
   std::unique_ptr<Timer> watch_timer_;  ///< for the welcome, then for acknowledgements
   std::unique_ptr<Timer> flush_timer_;
+  std::unique_ptr<Timer> report_timer_;
   std::unique_ptr<Timer> stop_timer_;
   Completion<> stopped_;
   Backoff backoff_;

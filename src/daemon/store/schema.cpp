@@ -140,7 +140,8 @@ Result<std::unique_ptr<Database>> open_database(const std::string& path,
   // FULL: what is acknowledged to a gateway is gone from its journal, so it must outlive a power failure.
   database->execute(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;"
-      "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF; PRAGMA temp_store = "
+      "PRAGMA cache_size = -32768; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA trusted_schema "
+      "= OFF; PRAGMA temp_store = "
       "MEMORY");
   migrate(*database, tables == 0 ? 0 : version, steps);
   if (database->failure() == Failure::passing)

@@ -193,7 +193,7 @@ struct Options {
   std::uint64_t max_bytes = 0;                     ///< oldest out beyond it; zero: no bound
   std::uint64_t queue_bytes = 64UL * 1024 * 1024;  ///< that wait: then it is full()
   /// Updates in memory and in the log of arrivals, until a checkpoint moves them to their series.
-  std::uint64_t checkpoint_points = 250'000;
+  std::uint64_t checkpoint_points = 500'000;
   /// Told what an operator should know: a file set aside, a full disk, its end. On the loop.
   UniqueFunction<void(const std::string& type, const std::string& message)> notice;
 };

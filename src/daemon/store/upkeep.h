@@ -13,8 +13,8 @@ namespace aiot::store {
 struct Limits {
   Duration max_age{};                                   ///< zero: for ever
   std::uint64_t max_bytes = 0;                          ///< zero: no bound
-  std::uint64_t checkpoint_points = 250'000;            ///< in memory and in the log
-  std::uint64_t checkpoint_bytes = 16UL * 1024 * 1024;  ///< of them
+  std::uint64_t checkpoint_points = 500'000;            ///< in memory and in the log
+  std::uint64_t checkpoint_bytes = 32UL * 1024 * 1024;  ///< of them
   std::uint32_t checkpoint_series = 50'000;             ///< points of one series, which one slice writes
   Duration checkpoint_age = std::chrono::minutes(10);
 };

@@ -11,15 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxSyncNodes = 65536;
 
-/// Reads the members of one object with `take(name)`, then the end of the text.
-template <class Take>
-bool read_whole(JsonReader& reader, Take take) {
-  std::string_view name;
-  if (!reader.enter_object()) return false;
-  while (reader.next_member(name)) take(name);
-  return reader.finish();
-}
-
 void read_items(JsonReader& reader, std::vector<Item>& items, std::size_t text_size) {
   ItemFields fields;
   items.clear();
@@ -32,25 +23,6 @@ void read_items(JsonReader& reader, std::vector<Item>& items, std::size_t text_s
     }
     if (!read_item(reader, fields, items)) return;
   }
-}
-
-/// Names of streams or extensions.
-void read_words(JsonReader& reader, std::vector<std::string>& words, std::size_t most) {
-  words.clear();
-  reader.enter_array();
-  while (reader.next_element()) {
-    if (words.size() >= most) {
-      reader.fail("a list that is too long");
-      return;
-    }
-    if (!reader.read_string(words.emplace_back(), kMaxWord)) return;
-  }
-}
-
-void read_extensions(JsonReader& reader, bool& journal) {
-  std::vector<std::string> words;
-  read_words(reader, words, kMaxEarlier);
-  journal = std::find(words.begin(), words.end(), "journal") != words.end();
 }
 
 bool read_batch(JsonReader& reader, Message& out, std::size_t text_size) {
@@ -69,6 +41,9 @@ bool read_batch(JsonReader& reader, Message& out, std::size_t text_size) {
   });
   if (!whole) return false;
   if (!has_first || batch.first == 0) return reader.fail("a batch without its first sequence number");
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    if (auto* update = std::get_if<Update>(&batch.items[i])) update->sequence = batch.first + i;
+  }
   out = std::move(batch);
   return true;
 }
@@ -79,38 +54,6 @@ bool read_live(JsonReader& reader, Message& out, std::size_t text_size) {
     name == "items" ? read_items(reader, live.items, text_size) : void(reader.skip());
   });
   out = std::move(live);
-  return whole;
-}
-
-bool read_next_stream(JsonReader& reader, Message& out) {
-  NextStream next;
-  const bool whole = read_whole(reader, [&](std::string_view name) {
-    if (name == "stream") {
-      reader.read_string(next.stream, kMaxWord);
-    } else if (name == "earlier") {
-      read_words(reader, next.earlier, kMaxEarlier);
-    } else {
-      reader.skip();
-    }
-  });
-  if (!whole) return false;
-  if (next.stream.empty()) return reader.fail("a stream without its name");
-  out = std::move(next);
-  return true;
-}
-
-bool read_resume(JsonReader& reader, Message& out) {
-  Resume resume;
-  const bool whole = read_whole(reader, [&](std::string_view name) {
-    if (name == "stream") {
-      reader.read_string(resume.stream, kMaxWord);
-    } else if (name == "acknowledged") {
-      reader.read_unsigned(resume.acknowledged);
-    } else {
-      reader.skip();
-    }
-  });
-  out = std::move(resume);
   return whole;
 }
 
@@ -133,54 +76,6 @@ bool read_sync(JsonReader& reader, Message& out) {
     }
   });
   out = std::move(sync);
-  return whole;
-}
-
-bool read_hello(JsonReader& reader, Message& out) {
-  Hello hello;
-  const bool whole = read_whole(reader, [&](std::string_view name) {
-    if (name == "version") {
-      read_int(reader, hello.version);
-    } else if (name == "name") {
-      reader.read_string(hello.name, kMaxGatewayName);
-    } else if (name == "site") {
-      reader.read_string(hello.site, kMaxGatewayName);
-    } else if (name == "stream") {
-      reader.read_string(hello.stream, kMaxWord);
-    } else if (name == "software") {
-      reader.read_string(hello.software, kMaxGatewayName);
-    } else if (name == "earlier") {
-      read_words(reader, hello.earlier, kMaxEarlier);
-    } else if (name == "extensions") {
-      read_extensions(reader, hello.journal);
-    } else {
-      reader.skip();
-    }
-  });
-  if (!whole) return false;
-  if (hello.name.empty()) return reader.fail("a hello without the gateway's name");
-  if (hello.stream.empty()) return reader.fail("a hello without its stream");
-  out = std::move(hello);
-  return true;
-}
-
-bool read_welcome(JsonReader& reader, Message& out) {
-  Welcome welcome;
-  const bool whole = read_whole(reader, [&](std::string_view name) {
-    if (name == "software") {
-      reader.read_string(welcome.software, kMaxGatewayName);
-    } else if (name == "acknowledged") {
-      reader.read_unsigned(welcome.acknowledged);
-    } else if (name == "window") {
-      int window = 0;
-      if (read_int(reader, window)) welcome.window_items = static_cast<std::uint32_t>(window);
-    } else if (name == "extensions") {
-      read_extensions(reader, welcome.journal);
-    } else {
-      reader.skip();
-    }
-  });
-  out = std::move(welcome);
   return whole;
 }
 
@@ -327,6 +222,28 @@ bool read_freed(JsonReader& reader, Message& out) {
   return whole;
 }
 
+bool read_report(JsonReader& reader, Message& out) {
+  Report report;
+  const bool whole = read_whole(reader, [&](std::string_view name) {
+    if (name != "counters") {
+      reader.skip();
+      return;
+    }
+    std::string_view counter;
+    reader.enter_object();
+    while (reader.next_member(counter)) {
+      if (report.counters.size() >= kMaxReported || counter.size() > kMaxWord) {
+        reader.fail("too many counters, or one with too long a name");
+        return;
+      }
+      auto& [key, value] = report.counters.emplace_back(std::string(counter), 0);
+      reader.read_unsigned(value);
+    }
+  });
+  out = std::move(report);
+  return whole;
+}
+
 bool read_failure(JsonReader& reader, Message& out) {
   Failure failure;
   const bool whole = read_pair(reader, "code", failure.code, "message", failure.message);
@@ -359,6 +276,7 @@ bool read_message(JsonReader& reader, const std::string& type, std::size_t size,
   if (type == "welcome") return read_welcome(reader, out);
   if (type == "refused") return read_refused(reader, out);
   if (type == "free") return read_freed(reader, out);
+  if (type == "counters") return read_report(reader, out);
   if (type == "failure") return read_failure(reader, out);
   unknown = true;
   return reader.fail("a message of an unknown type");

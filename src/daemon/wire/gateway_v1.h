@@ -135,13 +135,19 @@ struct Freed {
   std::string uid;
 };
 
+/// Gateway to broker, now and then: what it has counted since its start, by name.
+struct Report {
+  std::vector<std::pair<std::string, std::uint64_t>> counters;
+};
+inline constexpr std::size_t kMaxReported = 64;
+
 /// Either way, before closing with 1008.
 struct Failure {
   std::string code, message;
 };
 
 using Message = std::variant<Hello, Welcome, Sync, Batch, Live, Ack, NextStream, Resume, Ask, Answer, Refused,
-                             Freed, Failure>;
+                             Freed, Report, Failure>;
 
 /// Errc::rejected with what was wrong and where; bounds of model/update.h and kMaxBatchItems hold. Unknown
 /// members are ignored; an unknown type is Errc::usage, and the caller ignores the message to stay

@@ -186,6 +186,15 @@ struct Formatter {
     json.string("type", "free");
     json.string("node", freed.uid);
   }
+  void operator()(const Report& report) const {
+    json.string("type", "counters");
+    json.open_object("counters");
+    for (const auto& [name, value] : report.counters) {
+      json.foreign_name(name);
+      json.raw(std::to_string(value));
+    }
+    json.close_object();
+  }
   void operator()(const Failure& failure) const {
     json.string("type", "failure");
     json.string("code", failure.code);

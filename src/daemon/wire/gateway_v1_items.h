@@ -51,4 +51,19 @@ bool read_int(JsonReader& reader, int& out);
 bool read_item(JsonReader& reader, ItemFields& fields, std::vector<Item>& items);
 bool read_node(JsonReader& reader, NodeSnapshot& node);
 
+/// Reads the members of one object with `take(name)`, then the end of the text.
+template <class Take>
+bool read_whole(JsonReader& reader, Take take) {
+  std::string_view name;
+  if (!reader.enter_object()) return false;
+  while (reader.next_member(name)) take(name);
+  return reader.finish();
+}
+
+// Messages that open a connection or a stream.
+bool read_hello(JsonReader& reader, Message& out);
+bool read_welcome(JsonReader& reader, Message& out);
+bool read_next_stream(JsonReader& reader, Message& out);
+bool read_resume(JsonReader& reader, Message& out);
+
 }  // namespace aiot::wire

@@ -78,6 +78,12 @@ TEST_CASE("a star stands for any run of characters") {
   CHECK_FALSE(text::glob_match("", "x"));
   CHECK(text::glob_match("", ""));
   // Many stars must not take exponential time.
+  CHECK(text::path_match("*/temp*", "room/temperature"));
+  CHECK(text::path_match("a*/b", "a1/b"));
+  CHECK_FALSE(text::path_match("*", "room/temperature"));
+  CHECK_FALSE(text::path_match("*b", "a/b"));
+  CHECK_FALSE(text::path_match("*/*", "a"));
+  CHECK_FALSE(text::path_match("*/c", "a/b/c"));
   CHECK_FALSE(text::glob_match("*a*a*a*a*a*a*a*a*a*b", std::string(4000, 'a')));
 }
 

@@ -282,13 +282,18 @@ TEST_CASE("slots are used again and their block is marked") {
   World w;
   auto& a = w.connect("a", w.link_a);
   for (int i = 0; i < 130; ++i) w.apply(a, {w.joined(fmt::format("n{}", i))});
-  CHECK(w.table.dirty_blocks().size() == 3);
-  w.table.dirty_blocks().assign(3, false);
+  const auto before = w.table.block_versions();
+  CHECK(before.size() == 3);
   w.apply(a, {wire::NodeOut{"n70", {}}});
   w.routing.forget("n70");
-  CHECK(w.table.dirty_blocks() == std::vector<bool>{false, true, false});
+  const auto& now = w.table.block_versions();
+  CHECK(now[0] == before[0]);
+  CHECK(now[1] != before[1]);
+  CHECK(now[2] == before[2]);
+  const auto serial = w.table.find("n71")->serial;
   w.apply(a, {w.joined("new")});
   CHECK(w.table.find("new")->slot == 70);
+  CHECK(w.table.find("new")->serial > serial);
 }
 
 TEST_CASE("an update without a time has the broker's") {
