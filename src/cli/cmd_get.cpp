@@ -20,7 +20,8 @@ class GetCommand final : public Command {
         "several print URI, a tab and the value, in the order of the arguments. CBOR and SenML are shown as "
         "JSON.\n\n"
         "Through a broker (aiot://, or UID/RESOURCE with --broker) it prints the last value that the broker "
-        "has. A node that is not live is exit 3 unless --stale is given, a value older than --max-age is "
+        "has, on a terminal with the node's state and the value's age behind it. A node that is not live is "
+        "exit 3 unless --stale is given, a value older than --max-age is "
         "exit "
         "4, and --live reads the device itself. In such a URI * stands for any characters of one segment: "
         "all "
@@ -61,6 +62,7 @@ class GetCommand final : public Command {
     const bool many = targets->size() > 1 || !request_.from().empty() || targets->front().is_pattern();
     ResultPrinter printer(context, request_, Method::get, many);
     if (auto checked = printer.check(); !checked) return context.fail(checked.error());
+    printer.show_freshness();
     if (!expand_patterns(context, *targets)) return kDone;
     return RequestRun(context, std::move(*targets), std::move(*request), printer, request_.parallel()).run();
   }

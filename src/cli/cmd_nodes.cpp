@@ -16,14 +16,18 @@ class NodesCommand final : public Command {
     return {
         "",
         "Asks a broker for its nodes: uid, state (live, stale, out), protocol, gateway, address, when it was "
-        "last heard and its resources. --json prints one node a line, as the broker's REST interface "
-        "describes "
-        "it; CSV one resource a line.\n\n"
+        "first and last heard, the usual interval between two of its messages, how often it "
+        "restarted, did not answer and refused a write, its labels and its resources. --json prints one node "
+        "a line, as the "
+        "broker's REST interface describes it; CSV one resource a line.\n\n"
+        "Nodes come in the order of their uids unless --sort names another.\n\n"
         "The broker is --broker, AIOT_BROKER or the configuration's, else the one at 127.0.0.1:8000.",
         {{"aiot nodes", "all of them"},
          {"aiot nodes --state live --protocol CoAP -q kitchen", "some of them"},
+         {"aiot nodes --sort -timeouts --limit 10", "the ten that left most requests unanswered"},
+         {"aiot nodes --label room=kitchen --sort last-seen", "by label, the longest unheard first"},
          {"aiot --json nodes --broker paris | jq .uid", "at a broker that the configuration names"}},
-        {"aiot-get(1)", "aiot-discover(1)", "aiot-json(7)"}};
+        {"aiot-label(1)", "aiot-forget(1)", "aiot-history(1)", "aiot-get(1)", "aiot-json(7)"}};
   }
 
   void configure(CLI::App& app) override {
@@ -31,8 +35,14 @@ class NodesCommand final : public Command {
     add_text(app, "--protocol", filter_.protocol,
              "only nodes that speak this: CoAP, MQTT, MQTT-SN, WebSocket", "NAME");
     add_text(app, "--gateway", filter_.gateway, "only nodes of this gateway", "NAME");
-    add_texts(app, "--label", filter_.labels, "only nodes with this label", "KEY=VALUE");
-    add_text(app, "-q,--query", filter_.query, "only nodes whose uid, name or labels contain this", "TEXT");
+    add_texts(app, "--label", filter_.labels, "only nodes with this label; of several, with all",
+              "KEY=VALUE");
+    add_text(app, "-q,--query", filter_.query, "only nodes whose uid, address, name or board contains this",
+             "TEXT");
+    std::vector<std::string> orders;
+    for (const std::string order : kNodeOrders) orders.push_back(order);
+    for (const std::string order : kNodeOrders) orders.push_back("-" + order);
+    add_choice(app, "--sort", order_, "in this order; with - before it the greatest first", orders);
     add_number(app, "--limit", filter_.limit, "at most N nodes (default all)", 1, 100'000'000);
   }
 
@@ -44,18 +54,14 @@ class NodesCommand final : public Command {
       return context.fail(make_error(
           Errc::usage, fmt::format("--label: '{}' is not KEY=VALUE", text::escape_controls(label))));
     }
-    auto url = context.broker_url();
-    if (!url) return context.fail(url.error());
-    if (url->empty()) url = std::string("ws://127.0.0.1:8000");
-    auto endpoint = ws::parse_endpoint(*url);
-    if (!endpoint) return context.fail(endpoint.error());
-    auto token = context.broker_token();
-    if (!token) return context.fail(token.error());
-    return NodeList(context, *endpoint, *token, filter_).run();
+    auto api = BrokerApi::of(context);
+    if (!api) return context.fail(api.error());
+    return NodeList(context, std::move(*api), filter_, order_).run();
   }
 
  private:
   NodeFilter filter_;
+  std::string order_;
 };
 
 }  // namespace

@@ -11,6 +11,13 @@ std::unique_ptr<Command> make_delete_command();
 std::unique_ptr<Command> make_observe_command();
 std::unique_ptr<Command> make_publish_command();
 std::unique_ptr<Command> make_nodes_command();
+std::unique_ptr<Command> make_history_command();
+std::unique_ptr<Command> make_events_command();
+std::unique_ptr<Command> make_status_command();
+std::unique_ptr<Command> make_label_command();
+std::unique_ptr<Command> make_forget_command();
+std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_import_command();
 std::unique_ptr<Command> make_serve_gateway_command();
 std::unique_ptr<Command> make_serve_broker_command();
 std::unique_ptr<Command> make_simulate_command();
@@ -29,6 +36,14 @@ const std::vector<CommandRow>& command_table() {
       {"observe", "Devices", "follow resources until stopped", make_observe_command},
       {"publish", "Devices", "publish messages", make_publish_command},
       {"nodes", "Broker", "list the nodes a broker knows", make_nodes_command},
+      {"history", "Broker", "show what a broker has stored of resources", make_history_command},
+      {"events", "Broker", "show what happened at a broker", make_events_command},
+      {"status", "Broker", "show what gateways and broker counted, and whether it balances",
+       make_status_command},
+      {"label", "Broker", "name a node", make_label_command},
+      {"forget", "Broker", "remove nodes", make_forget_command},
+      {"export", "Broker", "print a broker's history for import", make_export_command},
+      {"import", "Broker", "add values to a broker's history", make_import_command},
       {"serve-gateway", "Daemons", "connect devices to a broker", make_serve_gateway_command},
       {"serve-broker", "Daemons", "connect gateways, clients and the dashboard", make_serve_broker_command},
       {"simulate", "Trying out", "run virtual nodes", make_simulate_command},

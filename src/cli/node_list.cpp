@@ -4,14 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "cli/context.h"
 #include "cli/exit_status.h"
 #include "cli/output.h"
 #include "cli/present.h"
-#include "cli/targets.h"
+#include "cli/text_table.h"
 #include "core/base/text.h"
 #include "core/base/uri.h"
 
@@ -24,26 +26,6 @@ using nlohmann::ordered_json;
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kMaxNodes = 1'000'000;
 constexpr std::size_t kMaxResourcesShown = 6;
-
-std::string member(const ordered_json& node, const char* key) {
-  const auto found = node.find(key);
-  return found != node.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::string query_value(const std::string& text) {
-  std::string out;
-  for (const char c : percent_encode(text)) {
-    if (c == '&')
-      out += "%26";
-    else if (c == '+')
-      out += "%2B";
-    else if (c == '=')
-      out += "%3D";
-    else
-      out += c;
-  }
-  return out;
-}
 
 std::string local_time(const std::string& rfc3339) {
   auto parsed = parse_time(rfc3339);
@@ -65,70 +47,112 @@ std::string resources_text(const ordered_json& node) {
   return out;
 }
 
-/// Columns on a terminal, counted in characters: UTF-8 continuation bytes take none.
-std::size_t columns(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+std::string labels_text(const ordered_json& node) {
+  const auto found = node.find("labels");
+  if (found == node.end() || !found->is_object()) return {};
+  std::string out;
+  for (const auto& [name, value] : found->items()) {
+    out += fmt::format("{}{}={}", out.empty() ? "" : ",", name, member(*found, name));
+  }
+  return out;
 }
 
-/// The error of an answer that is not 200: RFC 9457 problem details where the broker sent them.
-Error http_error(const ws::HttpClientResponse& response) {
-  Errc code = Errc::peer_failed;
-  if (response.status == 401 || response.status == 403) {
-    code = Errc::unauthorized;
-  } else if (response.status >= 400 && response.status < 500) {
-    code = Errc::rejected;
+/// A figure of the node's "stats"; negative when the broker has none.
+double stat(const ordered_json& node, const char* key) {
+  const auto stats = node.find("stats");
+  if (stats == node.end() || !stats->is_object()) return -1;
+  const auto found = stats->find(key);
+  return found != stats->end() && found->is_number() ? found->get<double>() : -1;
+}
+
+std::string count_text(const ordered_json& node, const char* key) {
+  const double value = stat(node, key);
+  return value < 0 ? std::string() : fmt::format("{:.0f}", value);
+}
+
+std::string interval_text(const ordered_json& node) {
+  const double seconds = stat(node, "interval_s");
+  if (seconds < 0 || seconds > 1e9) return {};
+  // Three digits tell enough of an average.
+  const double unit = std::pow(10.0, std::floor(std::log10(std::max(seconds, 1e-3))) - 2);
+  const auto rounded = std::max(std::round(seconds / unit) * unit, 1e-3);
+  return format_duration(std::chrono::milliseconds(std::llround(rounded * 1000)));
+}
+
+/// The broker looks at one label.
+bool has_labels(const ordered_json& node, const std::vector<std::string>& labels) {
+  const auto found = node.find("labels");
+  return std::all_of(labels.begin(), labels.end(), [&](const std::string& label) {
+    const std::size_t equals = label.find('=');
+    return found != node.end() && member(*found, label.substr(0, equals)) == label.substr(equals + 1);
+  });
+}
+
+/// What nodes are compared by; absent: they come last.
+std::optional<double> figure(const ordered_json& node, const std::string& order) {
+  if (order == "state") {
+    const std::string state = member(node, "state");
+    return state == "live" ? 0 : state == "stale" ? 1 : 2;
   }
-  const ordered_json problem = ordered_json::parse(response.body, nullptr, false);
-  std::string message;
-  if (problem.is_object()) message = member(problem, problem.contains("detail") ? "detail" : "title");
-  if (message.empty()) message = fmt::format("the broker answered HTTP {}", response.status);
-  return make_error(code, std::move(message), response.status);
+  if (order == "last-seen" || order == "first-seen") {
+    const auto time = parse_time(member(node, order == "last-seen" ? "last_seen" : "first_seen"));
+    if (!time) return std::nullopt;
+    return static_cast<double>(time->time_since_epoch().count());
+  }
+  const double value = stat(node, order == "interval" ? "interval_s" : order.c_str());
+  return value < 0 ? std::nullopt : std::optional(value);
+}
+
+const char* state_colour(std::size_t column, const std::string& cell) {
+  if (column != 1) return nullptr;
+  return cell == "live" ? "\x1b[32m" : cell == "out" ? "\x1b[31m" : "\x1b[33m";
 }
 
 }  // namespace
 
 std::string node_page_path(const NodeFilter& filter, const std::string& cursor, std::size_t left) {
-  std::string out = fmt::format("/api/v1/nodes?limit={}", left == 0 ? kPage : std::min(left, kPage));
-  const auto add = [&](const char* key, const std::string& value) {
-    if (!value.empty()) out += fmt::format("&{}={}", key, query_value(value));
-  };
-  add("state", filter.state);
-  add("protocol", filter.protocol);
-  add("gateway", filter.gateway);
-  for (const std::string& label : filter.labels) add("label", label);
-  add("q", filter.query);
-  add("cursor", cursor);
-  return out;
+  return api_path("nodes", {{"limit", std::to_string(left == 0 ? kPage : std::min(left, kPage))},
+                            {"state", filter.state},
+                            {"protocol", filter.protocol},
+                            {"gateway", filter.gateway},
+                            {"label", filter.labels.empty() ? "" : filter.labels.front()},
+                            {"q", filter.query},
+                            {"cursor", cursor}});
+}
+
+void sort_nodes(std::vector<ordered_json>& nodes, const std::string& order) {
+  const bool falling = order.rfind('-', 0) == 0;
+  const std::string name = order.substr(falling ? 1 : 0);
+  if (name == "uid") {
+    std::stable_sort(nodes.begin(), nodes.end(), [falling](const ordered_json& a, const ordered_json& b) {
+      return falling ? member(b, "uid") < member(a, "uid") : member(a, "uid") < member(b, "uid");
+    });
+    return;
+  }
+  std::vector<std::pair<std::optional<double>, std::size_t>> keys;
+  keys.reserve(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) keys.emplace_back(figure(nodes[i], name), i);
+  std::stable_sort(keys.begin(), keys.end(), [falling](const auto& a, const auto& b) {
+    if (!a.first || !b.first) return a.first.has_value() && !b.first.has_value();
+    return falling ? *b.first < *a.first : *a.first < *b.first;
+  });
+  std::vector<ordered_json> sorted;
+  sorted.reserve(nodes.size());
+  for (const auto& key : keys) sorted.push_back(std::move(nodes[key.second]));
+  nodes = std::move(sorted);
 }
 
 std::string node_table(const std::vector<ordered_json>& nodes, bool colours) {
-  constexpr const char* kHeads[] = {"UID",     "STATE",     "PROTOCOL", "GATEWAY",
-                                    "ADDRESS", "LAST SEEN", "RESOURCES"};
-  std::vector<std::vector<std::string>> rows;
-  rows.emplace_back(std::begin(kHeads), std::end(kHeads));
+  TextTable table({"UID", "STATE", "PROTOCOL", "GATEWAY", "ADDRESS", "FIRST SEEN", "LAST SEEN", "INTERVAL",
+                   "RESETS", "TIMEOUTS", "REJECTED", "LABELS", "RESOURCES"});
   for (const ordered_json& node : nodes) {
-    rows.push_back({member(node, "uid"), member(node, "state"), member(node, "protocol"),
-                    member(node, "gateway"), member(node, "address"), local_time(member(node, "last_seen")),
-                    resources_text(node)});
-    for (std::string& cell : rows.back()) cell = cell.empty() ? "-" : text::escape_controls(cell);
+    table.add({member(node, "uid"), member(node, "state"), member(node, "protocol"), member(node, "gateway"),
+               member(node, "address"), local_time(member(node, "first_seen")),
+               local_time(member(node, "last_seen")), interval_text(node), count_text(node, "resets"),
+               count_text(node, "timeouts"), count_text(node, "rejected_writes"), labels_text(node),
+               resources_text(node)});
   }
-  std::vector<std::size_t> widths(std::size(kHeads), 0);
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const bool coloured = colours && i == 1 && &row != &rows.front();
-      if (coloured) out += row[i] == "live" ? "\x1b[32m" : row[i] == "out" ? "\x1b[31m" : "\x1b[33m";
-      out += row[i];
-      if (coloured) out += "\x1b[0m";
-      if (i + 1 < row.size()) out += std::string(widths[i] - columns(row[i]) + 2, ' ');
-    }
-    out += '\n';
-  }
-  return out;
+  return table.text(colours ? state_colour : nullptr);
 }
 
 std::string node_csv(const ordered_json& node, const std::string& base_uri, bool escape) {
@@ -151,12 +175,12 @@ std::string node_csv(const ordered_json& node, const std::string& base_uri, bool
   return out;
 }
 
-NodeList::NodeList(Context& context, ws::Endpoint endpoint, const std::string& token, NodeFilter filter)
-    : context_(context), runner_(context), endpoint_(std::move(endpoint)), filter_(std::move(filter)) {
-  headers_.emplace_back("accept", "application/json");
-  if (!token.empty()) headers_.emplace_back("authorization", "Bearer " + token);
-  base_uri_ = broker_base(endpoint_);
-}
+NodeList::NodeList(Context& context, BrokerApi api, NodeFilter filter, std::string order)
+    : context_(context),
+      runner_(context),
+      api_(std::move(api)),
+      filter_(std::move(filter)),
+      order_(std::move(order)) {}
 
 NodeList::~NodeList() = default;
 
@@ -168,52 +192,59 @@ int NodeList::run() {
   return status;
 }
 
-void NodeList::ask(const std::string& cursor) {
-  ws::HttpClientRequest request;
-  request.path = node_page_path(filter_, cursor, filter_.limit == 0 ? 0 : filter_.limit - seen_);
-  request.headers = headers_;
-  request.timeout = context_.settings().timeout;
-  operation_ =
-      ws::http_request(context_.loop(), endpoint_, std::move(request),
-                       [this](Result<ws::HttpClientResponse> result) { answered(std::move(result)); });
+bool NodeList::enough() const {
+  return seen_ >= kMaxNodes || (order_.empty() && filter_.limit > 0 && seen_ >= filter_.limit);
 }
 
-void NodeList::answered(Result<ws::HttpClientResponse> result) {
-  if (!result) return runner_.finish(context_.fail(result.error(), base_uri_));
-  if (result->status != 200) return runner_.finish(context_.fail(http_error(*result), base_uri_));
-  auto next = take_page(result->body);
-  if (!next) return runner_.finish(context_.fail(next.error(), base_uri_));
-  const bool enough = seen_ >= kMaxNodes || (filter_.limit > 0 && seen_ >= filter_.limit);
-  if (!next->empty() && !enough && !runner_.finished()) return ask(*next);
+void NodeList::ask(const std::string& cursor) {
+  const std::size_t left = filter_.limit == 0 || !order_.empty() ? 0 : filter_.limit - seen_;
+  operation_ = api_.get(node_page_path(filter_, cursor, left),
+                        [this](Result<ordered_json> page) { answered(std::move(page)); });
+}
+
+void NodeList::answered(Result<ordered_json> page) {
+  auto next = page ? take_page(*page) : Result<std::string>(page.error());
+  if (!next) return runner_.finish(context_.fail(next.error(), api_.base_uri()));
+  if (!next->empty() && !enough() && !runner_.finished()) return ask(*next);
+  finish();
+}
+
+Result<std::string> NodeList::take_page(const ordered_json& page) {
+  const auto items = page.find("items");
+  if (items == page.end() || !items->is_array()) {
+    return make_error(Errc::peer_failed, "the broker's list of nodes is malformed");
+  }
+  for (const ordered_json& node : *items) {
+    if (enough()) break;
+    if (filter_.labels.size() > 1 && !has_labels(node, filter_.labels)) continue;
+    ++seen_;
+    if (order_.empty() && context_.settings().output != OutputFormat::text) {
+      print(node);
+    } else {
+      held_.push_back(node);
+    }
+  }
+  // A broker that names the next page but gives nothing would be asked for ever.
+  if (items->empty()) return std::string();
+  return member(page, "next");
+}
+
+void NodeList::finish() {
+  if (!order_.empty()) {
+    sort_nodes(held_, order_);
+    if (filter_.limit > 0 && held_.size() > filter_.limit) held_.resize(filter_.limit);
+  }
   if (context_.settings().output == OutputFormat::text) {
-    context_.output().write(node_table(table_, colours_on(STDOUT_FILENO)));
+    context_.output().write(node_table(held_, colours_on(STDOUT_FILENO)));
+  } else {
+    for (const ordered_json& node : held_) print(node);
   }
   runner_.finish(kDone);
 }
 
-Result<std::string> NodeList::take_page(const std::string& body) {
-  const ordered_json page = ordered_json::parse(body, nullptr, false);
-  if (!page.is_object() || !page.contains("items") || !page["items"].is_array()) {
-    return make_error(Errc::peer_failed, "the broker's list of nodes is malformed");
-  }
-  for (const ordered_json& node : page["items"]) {
-    if (filter_.limit > 0 && seen_ >= filter_.limit) break;
-    ++seen_;
-    print(node);
-  }
-  // A broker that names the next page but gives nothing would be asked for ever.
-  if (page["items"].empty()) return std::string();
-  return member(page, "next");
-}
-
 void NodeList::print(const ordered_json& node) {
-  switch (context_.settings().output) {
-    case OutputFormat::json: context_.output().line(json_line(node)); break;
-    case OutputFormat::csv:
-      context_.output().write(node_csv(node, base_uri_, context_.output().is_terminal()));
-      break;
-    case OutputFormat::text: table_.push_back(node); break;
-  }
+  if (context_.json()) return context_.output().line(json_line(node));
+  context_.output().write(node_csv(node, api_.base_uri(), context_.output().is_terminal()));
 }
 
 }  // namespace aiot::cli

@@ -134,10 +134,14 @@ std::string csv_field(std::string_view content) {
 }
 
 std::string csv_line(const ordered_json& response, bool escape) {
+  return csv_line(response, escape, {"time", "node", "resource", "uri", "value", "number", "unit"});
+}
+
+std::string csv_line(const ordered_json& object, bool escape, std::initializer_list<const char*> keys) {
   std::string out;
-  for (const char* key : {"time", "node", "resource", "uri", "value", "number", "unit"}) {
-    if (!out.empty()) out += ',';
-    const std::string field = csv_text(response, key);
+  for (const char* key : keys) {
+    if (key != *keys.begin()) out += ',';
+    const std::string field = csv_text(object, key);
     out += csv_field(escape ? text::escape_controls(field) : field);
   }
   return out + "\r\n";
@@ -153,6 +157,19 @@ std::string payload_text(const Response& response, bool escape, bool keep_newlin
     out += text::escape_controls(line);
   }
   return out;
+}
+
+std::string freshness_text(const Response& response, bool colours) {
+  if (!response.state || !response.age) return {};
+  // Milliseconds matter below a minute, seconds below an hour, and no day is worth its minutes.
+  using namespace std::chrono;
+  const Duration age = *response.age;
+  const Duration unit = age < minutes(1)  ? Duration(milliseconds(100))
+                        : age < hours(1)  ? Duration(seconds(1))
+                        : age < hours(24) ? Duration(minutes(1))
+                                          : Duration(hours(1));
+  return fmt::format("{}  ({}, {} old){}", colours ? "\x1b[2m" : "", to_string(*response.state),
+                     format_duration(age / unit * unit), colours ? "\x1b[0m" : "");
 }
 
 std::string event_sentence(const StreamEvent& event) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -23,12 +24,17 @@ namespace aiot::cli {
 inline constexpr const char* kCsvHeader = "time,node,resource,uri,value,number,unit\r\n";
 /// The line of a response in kCsvHeader's columns, with its CRLF (RFC 4180); `escape` for a terminal.
 [[nodiscard]] std::string csv_line(const nlohmann::ordered_json& response, bool escape);
+/// The same with the members `keys` as columns.
+[[nodiscard]] std::string csv_line(const nlohmann::ordered_json& object, bool escape,
+                                   std::initializer_list<const char*> keys);
 /// One field, quoted where RFC 4180 wants it.
 [[nodiscard]] std::string csv_field(std::string_view text);
 
 /// The payload for people: CBOR and SenML as JSON, other bytes as they are; `escape` for a terminal: control
 /// characters are shown, and newlines too unless `keep_newlines`.
 [[nodiscard]] std::string payload_text(const Response& response, bool escape, bool keep_newlines);
+/// "  (live, 2.5s old)" behind the value of a broker, for a terminal; empty when it has no state.
+[[nodiscard]] std::string freshness_text(const Response& response, bool colours);
 /// "coap://...: lost: no answer" for stderr.
 [[nodiscard]] std::string event_sentence(const StreamEvent& event);
 /// "coap://[fd00::1]/temperature  rt=temperature ct=0 obs", for people.

@@ -1,5 +1,7 @@
 #include "cli/result_printer.h"
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/context.h"
@@ -58,7 +60,8 @@ void ResultPrinter::text(const Response& response) {
   if (!is_read_ && (response.payload.empty() || echoed)) return;
   Output& output = context_.output();
   const bool escape = output.is_terminal();
-  const std::string value = payload_text(response, escape, !many_);
+  std::string value = payload_text(response, escape, !many_);
+  if (escape && shows_freshness_) value += freshness_text(response, colours_on(STDOUT_FILENO));
   if (!many_) {
     output.line(value);
     return;

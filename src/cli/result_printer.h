@@ -17,6 +17,8 @@ class ResultPrinter {
 
   /// Errc::usage for options that exclude each other. Call once, first.
   [[nodiscard]] Result<void> check();
+  /// On a terminal text has a broker's state and age behind the value.
+  void show_freshness() { shows_freshness_ = true; }
   void response(const Response& response);
   /// JSON events stand between the values, others go to stderr.
   void event(const StreamEvent& event);
@@ -34,6 +36,7 @@ class ResultPrinter {
   bool raw_;
   bool parse_json_;
   std::string out_;
+  bool shows_freshness_ = false;
   bool header_printed_ = false;
 };
 

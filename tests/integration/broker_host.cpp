@@ -1,6 +1,6 @@
 // The real broker in a process of its own with bounds that a test sets: broker_host KEYFILE [OUTBOX_BYTES]
-// [ORIGIN...]. Prints the ready line of the daemons on stderr; ends on SIGTERM, with 0 when the loop closed
-// clean.
+// [ORIGIN...]; with AIOT_BROKER_STATE it has a store in that folder. Prints the ready line of the daemons on
+// stderr; ends on SIGTERM, with 0 when the loop closed clean.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   options.key_file = argv[1];
   if (argc > 2) options.client_outbox_bytes = std::strtoul(argv[2], nullptr, 10);
   for (int i = 3; i < argc; ++i) options.allow_origins.emplace_back(argv[i]);
+  if (const char* folder = std::getenv("AIOT_BROKER_STATE")) options.state_dir = folder;
   auto broker = broker::Broker::make(*loop, std::move(options));
   if (const auto started = broker->start(); !started) {
     std::fprintf(stderr, "%s\n", started.error().message.c_str());

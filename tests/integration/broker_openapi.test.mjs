@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { after, before, describe, it } from 'node:test'
+import { scratch } from '../support/process.mjs'
 import { Broker, joined, out, value } from './broker_peers.mjs'
 
 const require = createRequire(import.meta.url.replace('/integration/', '/'))
@@ -40,6 +41,7 @@ describe('the broker and its description', () => {
   let broker, gateway
   const seen = new Set()
   before(async () => {
+    process.env.AIOT_BROKER_STATE = scratch()
     broker = await Broker.start()
     gateway = await broker.native('paris', { site: 'home' })
     await gateway.batch(joined('n1'), value('n1', 'temperature', '23°C'), value('n1', 'blob', '/w==', { encoding: 'base64', format: 42, time_uncertain: true }),
@@ -72,7 +74,7 @@ describe('the broker and its description', () => {
     return response
   }
 
-  const nodes = '/api/v1/nodes', node = '/api/v1/nodes/{uid}', resource = '/api/v1/nodes/{uid}/resources/{name}', gateways = '/api/v1/gateways'
+  const nodes = '/api/v1/nodes', node = '/api/v1/nodes/{uid}', resource = '/api/v1/nodes/{uid}/resources/{name}', gateways = '/api/v1/gateways', history = '/api/v1/history', events = '/api/v1/events'
   const led = { uid: 'n1', name: 'led' }
 
   it('answers reads as described', async () => {
@@ -88,6 +90,46 @@ describe('the broker and its description', () => {
     await exchange(200, 'GET', gateways)
     await exchange(400, 'GET', gateways, {}, { query: '?cursor=%25' })
     for (const path of ['/healthz', '/readyz', '/metrics']) await exchange(200, 'GET', path)
+  })
+
+  it('answers about the past as described', async () => {
+    const then = Math.floor(Date.now() / 1000) - 3600
+    const line = (members) => ({ node: 'n1', resource: 'past', time: new Date(then * 1000).toISOString(), value: '1', ...members })
+    const lines = [line(), line({ value: '21.5 °C' }), line({ value: '/w==', encoding: 'base64', format: 'application/octet-stream', time_uncertain: true }), line({ value: { a: 1 }, format: 'json' }), line({ value: [1], time: `${then}.5` })]
+    const ndjson = (things) => things.map((thing) => JSON.stringify(thing)).join('\n')
+    // As text: exchange() would send one JSON document.
+    const put = (status, body, query = '') => exchange(status, 'POST', history, {}, { query, body, headers: { 'content-type': 'application/x-ndjson' } })
+    assert.equal((await put(200, ndjson(lines))).json.imported, lines.length)
+    assert.equal((await put(200, '')).json.imported, 0)
+    for (const [bad, why] of [
+      [line({ time: 'noon' }), /^line 7: 'noon' is not a time/],
+      [line({ node: undefined }), /^line 7: node, resource, time and value are needed/],
+      [line({ value: '!', encoding: 'base64' }), /^line 7: the value is not base64/],
+      [line({ value: 1, format: 'cbor' }), /^line 7: a value of cbor is text or base 64/],
+      [line({ format: 'soup' }), /^line 7: .*soup/],
+    ]) assert.match((await put(400, ndjson([line(), bad]), '?first_line=6')).json.detail, why)
+    await put(400, ndjson(Array(10_001).fill({})), '')
+    await put(400, '', '?first_line=0')
+    await put(413, 'x'.repeat(600_000))
+    await exchange(403, 'POST', history, {}, { body: '', headers: { origin: 'http://evil' } })
+    const past = `?node=n1&resource=past&to=${then + 60}`
+    const { points } = (await exchange(200, 'GET', history, {}, { query: past })).json
+    assert.deepEqual(points.map((point) => point.value), ['1', '21.5 °C', '/w==', { a: 1 }, [1]])
+    const raw = (await exchange(200, 'GET', history, {}, { query: `${past}&raw=true` })).json.points
+    assert.deepEqual(raw.map((point) => [point.value, point.format]), [['1', undefined], ['21.5 °C', undefined], ['/w==', 'application/octet-stream'], ['{"a":1}', 'application/json'], [[1], undefined]])
+    await exchange(200, 'GET', history, {}, { query: `${past}&step=1h` })
+    await exchange(200, 'GET', history, {}, { query: `${past}&limit=1` })
+    for (const bad of ['?node=n1', '?node=n1&resource=led&from=soon', '?node=n1&resource=led&step=0', '?node=n1&resource=led&limit=10001', '?node=n1&resource=led&cursor=%25']) await exchange(400, 'GET', history, {}, { query: bad })
+    const { items } = (await exchange(200, 'GET', events, {}, { query: '?limit=1' })).json
+    await exchange(200, 'GET', events, {}, { query: `?cursor=${items[0].id}&node=n1` })
+    await exchange(200, 'GET', events, {}, { query: '?newest=true&limit=1' })
+    for (const bad of ['?limit=1001', '?from=soon', '?cursor=x']) await exchange(400, 'GET', events, {}, { query: bad })
+    await exchange(200, 'PATCH', node, { uid: 'n1' }, { body: { labels: { room: 'hall', floor: null } } })
+    await exchange(400, 'PATCH', node, { uid: 'n1' }, { body: { labels: { 'a b': '1' } } })
+    await exchange(400, 'PATCH', node, { uid: 'n1' }, { body: {} })
+    await exchange(403, 'PATCH', node, { uid: 'n1' }, { body: { labels: {} }, headers: { origin: 'http://evil' } })
+    await exchange(404, 'PATCH', node, { uid: 'none' }, { body: { labels: {} } })
+    await exchange(413, 'PATCH', node, { uid: 'n1' }, { body: { labels: { a: 'x'.repeat(600_000) } } })
   })
 
   it('answers what goes to nodes as described', async () => {
@@ -130,7 +172,7 @@ describe('the broker and its description', () => {
   it('has no method that is not described', async () => {
     for (const [path, item] of Object.entries(api.paths)) {
       if (!path.startsWith('/api/')) continue
-      const { headers, status } = await broker.request('PATCH', path.replace('{uid}', 'n1').replace('{name}', 'led'))
+      const { headers, status } = await broker.request('OPTIONS', path.replace('{uid}', 'n1').replace('{name}', 'led'))
       assert.equal(status, 405)
       assert.deepEqual(headers.allow.split(', ').sort(), Object.keys(item).filter((name) => name !== 'parameters').map((name) => name.toUpperCase()).sort())
     }

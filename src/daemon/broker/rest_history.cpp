@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/base/text.h"
+#include "core/codec/content_format.h"
 #include "daemon/broker/node_json.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
@@ -16,15 +18,30 @@ namespace aiot::broker {
 namespace {
 
 constexpr std::size_t kDefaultPoints = 1000, kMaxPoints = 10'000;
-constexpr std::size_t kMaxImport = 10'000;
+constexpr std::size_t kMaxImport = 10'000, kMaxFirstLine = 1'000'000'000'000;
 constexpr std::size_t kMaxEncoded = kMaxValue / 3 * 4 + 8;
 
-void write_history(wire::JsonWriter& json, const store::HistoryPage& page) {
+/// The bytes themselves, as import_history() takes them.
+void write_raw(wire::JsonWriter& json, const store::Value& point) {
+  if (point.raw_json) {
+    json.name("value");
+    json.raw(point.bytes);
+  } else {
+    json.bytes("value", point.bytes);
+  }
+  if (point.content_format) json.string("format", content_format_name(*point.content_format));
+}
+
+void write_history(wire::JsonWriter& json, const store::HistoryPage& page, bool raw) {
   json.open_array("points");
   for (const auto& point : page.points) {
     json.open_object();
     json.string("time", format_utc(point.time));
-    write_value(json, point.bytes, point.content_format, point.raw_json);
+    if (raw) {
+      write_raw(json, point);
+    } else {
+      write_value(json, point.bytes, point.content_format, point.raw_json);
+    }
     if (point.time_uncertain) json.boolean("time_uncertain", true);
     json.close_object();
   }
@@ -51,10 +68,23 @@ void write_history(wire::JsonWriter& json, const store::HistoryPage& page) {
 
 /// One line of an import.
 struct Imported {
-  std::string node, resource, value, encoding;
+  std::string node, resource, value, encoding, format;
   std::string time;
-  bool raw_json = false;
+  std::optional<std::uint16_t> content_format;
+  bool raw_json = false, time_uncertain = false;
 };
+
+/// What the line's "format" says, once all of it is read.
+Result<void> take_format(Imported& out) {
+  auto format = parse_content_format(out.format);
+  if (!format) return format.error();
+  // JSON may stand as what it is; of anything else such a value would not be the bytes.
+  if (out.raw_json && *format != content_format::kJson && *format != content_format::kSenmlJson)
+    return make_error(Errc::usage, fmt::format("a value of {} is text or base 64", out.format));
+  out.content_format = *format;
+  out.raw_json = false;
+  return {};
+}
 
 Result<void> read_line(std::string_view line, Imported& out) {
   wire::JsonReader reader(line);
@@ -70,6 +100,10 @@ Result<void> read_line(std::string_view line, Imported& out) {
       reader.read_string(out.time, 64);
     } else if (name == "encoding") {
       reader.read_string(out.encoding, 16);
+    } else if (name == "format") {
+      reader.read_string(out.format, 64);
+    } else if (name == "time_uncertain") {
+      reader.read_bool(out.time_uncertain);
     } else if (name == "value") {
       has_value = true;
       if (reader.peek() == wire::JsonReader::Kind::string) {
@@ -92,7 +126,7 @@ Result<void> read_line(std::string_view line, Imported& out) {
     out.value = std::move(*bytes);
   }
   if (out.value.size() > kMaxValue) return make_error(Errc::usage, "a value has up to 64 KB");
-  return {};
+  return out.format.empty() ? Result<void>() : take_format(out);
 }
 
 }  // namespace
@@ -121,19 +155,20 @@ void show_history(const RestServices& services, RestCall call) {
   query.limit = *limit;
   query.cursor = call.parameter("cursor");
   const std::string uid = query.uid, resource = query.resource;
+  const bool raw = call.parameter("raw") == "true";
   ask_store<store::HistoryPage>(
       services, std::move(call),
       [&](Completion<store::HistoryPage> done) {
         return services.store->history(std::move(query), std::move(done));
       },
-      [uid, resource](RestCall& asked, Result<store::HistoryPage> page) {
+      [uid, resource, raw](RestCall& asked, Result<store::HistoryPage> page) {
         if (!page) return asked.reply(problem(page.error().code == Errc::usage ? 400 : 500, page.error()));
         std::string body;
         wire::JsonWriter json(body);
         json.open_object();
         json.string("node", uid);
         json.string("resource", resource);
-        write_history(json, *page);
+        write_history(json, *page, raw);
         json.close_object();
         asked.reply(json_response(std::move(body)));
       });
@@ -141,7 +176,9 @@ void show_history(const RestServices& services, RestCall call) {
 
 void import_history(const RestServices& services, RestCall call) {
   std::vector<std::pair<Imported, WallTime>> lines;
-  std::size_t number = 0;
+  const auto first = parse_limit(call.parameter("first_line"), 1, kMaxFirstLine);
+  if (!first) return call.reply(problem(400, Errc::usage, "first_line is a number from 1 on"));
+  std::size_t number = *first - 1;
   for (const auto line : text::split(call.request.body, '\n')) {
     ++number;
     if (text::trim(line).empty()) continue;
@@ -149,15 +186,16 @@ void import_history(const RestServices& services, RestCall call) {
     auto good = read_line(line, read);
     auto time = good ? parse_time(read.time) : Result<WallTime>(good.error());
     if (!time || lines.size() >= kMaxImport) {
-      return call.reply(
-          problem(400, Errc::usage,
-                  time ? fmt::format("more than {} lines", kMaxImport)
-                       : fmt::format("line {}: {}; nothing was imported", number, time.error().message)));
+      return call.reply(problem(400, Errc::usage,
+                                time ? fmt::format("more than {} lines", kMaxImport)
+                                     : fmt::format("line {}: {}; nothing of the request was imported", number,
+                                                   time.error().message)));
     }
     lines.emplace_back(std::move(read), *time);
   }
   for (const auto& [line, time] : lines)
-    services.store->update(line.node, {line.resource, line.value, time, std::nullopt, line.raw_json, false});
+    services.store->update(line.node, {line.resource, line.value, time, line.content_format, line.raw_json,
+                                       line.time_uncertain});
   struct Waiting {
     RestCall call;
     std::weak_ptr<char> alive;

@@ -88,7 +88,7 @@ test('observe follows a pattern', async () => {
 test('nodes are listed as a table, as JSON and as CSV, and filtered', async () => {
   const table = await aiot(['nodes'])
   assert.equal(table.code, 0, table.stderr)
-  assert.match(table.stdout, /^UID +STATE +PROTOCOL +GATEWAY +ADDRESS +LAST SEEN +RESOURCES\nn1 +live +CoAP +paris +127\.0\.0\.2/)
+  assert.match(table.stdout, /^UID +STATE +PROTOCOL +GATEWAY +ADDRESS +FIRST SEEN .*RESOURCES\nn1 +live +CoAP +paris +127\.0\.0\.2/)
   const [one, ...more] = lines((await aiot(['nodes', '--json'])).stdout)
   assert.equal(more.length, 0)
   assert.equal(one.uid, 'n1')

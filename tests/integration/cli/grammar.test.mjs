@@ -41,7 +41,7 @@ test('without a command it says so, with help it lists them', async () => {
 test('unknown commands and flags get a did-you-mean', async () => {
   await refused(['gte'], /unknown command 'gte'; did you mean 'get'\?/)
   await refused(['obsreve', 'coap://h/'], /did you mean 'observe'/)
-  await refused(['history'], /unknown command 'history'/)
+  await refused(['histories'], /unknown command 'histories'/)
   await refused(['get', '--tiemout', '3', 'coap://h/'], /did you mean --timeout\?/)
   await refused(['observe', '--cuont=3', 'coap://h/'], /did you mean --count\?/)
   await refused(['keys', 'generat'], /did you mean 'generate'/)

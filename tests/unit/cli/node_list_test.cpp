@@ -50,3 +50,39 @@ TEST_CASE("CSV has a line for each resource") {
   CHECK(node_csv(node, "aiot://h:8000", false) ==
         "2026-01-31T12:00:00.000Z,n 1,a/b,aiot://h:8000/n%201/a%2Fb,1,1.0,\r\n");
 }
+
+TEST_CASE("nodes are sorted by a figure, those without it last, equal ones as they came") {
+  const auto sorted = [](const std::string& order) {
+    std::vector<ordered_json> nodes;
+    for (
+        const char* text :
+        {R"({"uid":"a","state":"out","first_seen":"2026-01-02T00:00:00Z","stats":{"resets":1,"interval_s":0.5}})",
+         R"({"uid":"b","state":"live","stats":{"resets":3}})",
+         R"({"uid":"c","state":"stale","first_seen":"2026-01-01T00:00:00Z","stats":{"resets":1,"interval_s":9}})",
+         R"({"uid":"d"})"}) {
+      nodes.push_back(ordered_json::parse(text));
+    }
+    sort_nodes(nodes, order);
+    std::string out;
+    for (const auto& node : nodes) out += node["uid"].get<std::string>();
+    return out;
+  };
+  CHECK(sorted("uid") == "abcd");
+  CHECK(sorted("-uid") == "dcba");
+  CHECK(sorted("state") == "bcad");
+  CHECK(sorted("resets") == "acbd");
+  CHECK(sorted("-resets") == "bacd");
+  CHECK(sorted("interval") == "acbd");
+  CHECK(sorted("-interval") == "cabd");
+  CHECK(sorted("first-seen") == "cabd");
+  CHECK(sorted("last-seen") == "abcd");
+}
+
+TEST_CASE("a table shows what a node's statistics say") {
+  const auto table = node_table(
+      {ordered_json::parse(
+          R"({"uid":"n1","labels":{"room":"hall","x":"\u001b"},"stats":{"interval_s":5.0123,"resets":2,"timeouts":1}})")},
+      false);
+  CHECK(table.find(" 5.01s ") != std::string::npos);
+  CHECK(table.find("room=hall,x=\\x1b") != std::string::npos);
+}
