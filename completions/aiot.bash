@@ -182,7 +182,7 @@ _aiot() {
     serve-gateway:--journal-age) return ;;
     serve-gateway:--metrics) return ;;
     serve-gateway:--key-file) _aiot_files; return ;;
-    serve-gateway:--state-dir) _aiot_files; return ;;
+    serve-gateway:--state-dir) return ;;
     serve-gateway:--log-format) _aiot_words 'text json'; return ;;
     serve-gateway:--listen) return ;;
     serve-gateway:--allow-origin) return ;;
@@ -193,7 +193,7 @@ _aiot() {
     serve-broker:--retention) return ;;
     serve-broker:--retention-size) return ;;
     serve-broker:--key-file) _aiot_files; return ;;
-    serve-broker:--state-dir) _aiot_files; return ;;
+    serve-broker:--state-dir) return ;;
     serve-broker:--log-format) _aiot_words 'text json'; return ;;
     simulate:--gateway) return ;;
     simulate:--nodes) return ;;

@@ -24,9 +24,11 @@ class StatusCommand final : public Command {
     return {
         "",
         "Shows what each gateway and the broker counted since they started: updates received, stored (a "
-        "gateway's in its journal, the broker's in its database), acknowledged by the next hop, delivered "
-        "to clients, still queued, and dropped, with the reasons. Below it says \"balanced\" when all that "
-        "came in is accounted for, else what is not. A figure that a hop does not tell is \"-\".\n\n"
+        "gateway's in its journal), restored from the journal at its start, acknowledged (a gateway's by "
+        "the broker, the broker's once they are on disk), delivered (a gateway's to the broker, the "
+        "broker's to clients), still queued (at the broker in bytes), and dropped, with the reasons. Below "
+        "it says \"balanced\" when all that came in is accounted for, else what is not. A figure that a "
+        "hop does not tell is \"-\".\n\n"
         "It exits 0 when all balances and 1 when not. --json prints the broker's answer, one object.",
         {{"aiot status", "at the broker of --broker, AIOT_BROKER or this machine"},
          {"aiot --json status | jq .gateways[].queued", "one figure"}},

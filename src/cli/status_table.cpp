@@ -40,7 +40,7 @@ std::string dropped(const ordered_json& hop) {
 
 const char* colour_of(std::size_t column, const std::string& cell) {
   if (column == 1 && cell == "disconnected") return "\x1b[33m";
-  if (column == 8 && cell != "0" && cell != "-") return "\x1b[31m";
+  if (column == 9 && cell != "0" && cell != "-") return "\x1b[31m";
   return nullptr;
 }
 
@@ -60,30 +60,27 @@ std::string broker_state(const ordered_json& broker) {
 }  // namespace
 
 std::string status_table(const ordered_json& status, bool colours) {
-  TextTable table(
-      {"HOP", "STATE", "NODES", "RECEIVED", "STORED", "ACKNOWLEDGED", "DELIVERED", "QUEUED", "DROPPED"});
+  TextTable table({"HOP", "STATE", "NODES", "RECEIVED", "STORED", "RESTORED", "ACKNOWLEDGED", "DELIVERED",
+                   "QUEUED", "DROPPED"});
   for (const ordered_json& gateway : list(status, "gateways")) {
     if (!gateway.is_object()) continue;
-    table.add({"gateway " + member(gateway, "name"),
-               member(gateway, "state"),
-               count(gateway, "nodes"),
-               count(gateway, "received"),
-               count(gateway, "journaled"),
-               count(gateway, "acknowledged"),
-               {},
-               count(gateway, "queued"),
+    table.add({"gateway " + member(gateway, "name"), member(gateway, "state"), count(gateway, "nodes"),
+               count(gateway, "received"), count(gateway, "journaled"), count(gateway, "restored"),
+               count(gateway, "acknowledged"), count(gateway, "delivered"), count(gateway, "queued"),
                dropped(gateway)});
   }
   const auto found = status.find("broker");
   const ordered_json broker = found != status.end() && found->is_object() ? *found : ordered_json::object();
+  const std::string queued = count(broker, "queued");
   table.add({"broker",
              broker_state(broker),
              {},
              count(broker, "received"),
              count(broker, "stored"),
+             {},
              count(broker, "committed"),
              count(broker, "delivered"),
-             count(broker, "queued"),
+             queued.empty() ? queued : queued + " B",
              dropped(broker)});
   std::string out = table.text(colours ? colour_of : nullptr);
   if (status.value("balanced", false)) return out + "balanced\n";

@@ -124,6 +124,7 @@ describe('the broker and its description', () => {
     await exchange(200, 'GET', events, {}, { query: `?cursor=${items[0].id}&node=n1` })
     await exchange(200, 'GET', events, {}, { query: '?newest=true&limit=1' })
     for (const bad of ['?limit=1001', '?from=soon', '?cursor=x']) await exchange(400, 'GET', events, {}, { query: bad })
+    await exchange(200, 'GET', '/api/v1/status')
     await exchange(200, 'PATCH', node, { uid: 'n1' }, { body: { labels: { room: 'hall', floor: null } } })
     await exchange(400, 'PATCH', node, { uid: 'n1' }, { body: { labels: { 'a b': '1' } } })
     await exchange(400, 'PATCH', node, { uid: 'n1' }, { body: {} })

@@ -194,7 +194,7 @@ describe('REST at the broker', () => {
     }
     isProblem(await broker.get('/api/v1/nothing'), 404, 'rejected')
     isProblem(await broker.get('/api/v1/history?node=n1'), 400, 'usage')
-    isProblem(await broker.get('/api/v1/events'), 404, 'rejected')
+    isProblem(await broker.get('/api/v1/events?from=soon'), 400, 'usage')
     isProblem(await broker.get(`/api/v1/nodes/${'u'.repeat(129)}`), 400, 'usage')
     isProblem(await broker.get(`/api/v1/nodes/n1/resources/${'r'.repeat(257)}`), 400, 'usage')
     isProblem(await broker.get('/api/v1/nodes/%zz'), 400, 'usage')

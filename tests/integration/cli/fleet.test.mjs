@@ -152,11 +152,22 @@ test('forget removes nodes, and names those that are none', async () => {
   assert.equal((await aiot(['forget'])).code, 2)
 })
 
+test('status of a broker and its gateway balances', async () => {
+  const [told] = await until('what the gateway counted', async () => {
+    const found = lines((await aiot(['--json', 'status'])).stdout)
+    return found[0]?.gateways[0]?.received > 0 && found
+  }, 60_000)
+  assert.equal(told.gateways[0].name, 'paris')
+  const text = await aiot(['status'])
+  assert.equal(text.code, 0, text.stdout)
+  assert.match(text.stdout, /\ngateway paris  connected  \d+ .*\nbroker         up [^]*\nbalanced\n$/)
+})
+
 test('status is a table of hops, says whether it balances, and exits by it', async () => {
   const answer = {
     broker: { version: '1', uptime_s: 3725, clients: 2, received: 90, stored: 88, dropped: { invalid: 2, other: 0 }, delivered: 170, queued: 0, committed: 88, bytes: 4096 },
     gateways: [
-      { name: 'paris', site: 'home', state: 'connected', nodes: 3, received: 100, journaled: 100, acknowledged: 90, queued: 10, dropped: {}, restored: 0, counted_at: '2026-01-31T12:00:00.000Z' },
+      { name: 'paris', site: 'home', state: 'connected', nodes: 3, delivered: 90, received: 100, journaled: 99, restored: 1, acknowledged: 90, queued: 10, dropped: {}, counted_at: '2026-01-31T12:00:00.000Z' },
       { name: 'old\u001b[31m', state: 'disconnected' },
     ],
     balanced: true,
@@ -176,10 +187,10 @@ test('status is a table of hops, says whether it balances, and exits by it', asy
   const good = await status([], answer)
   assert.equal(good.code, 0, good.stderr)
   assert.deepEqual(good.stdout.split('\n').map((line) => line.split(/ {2,}/)), [
-    ['HOP', 'STATE', 'NODES', 'RECEIVED', 'STORED', 'ACKNOWLEDGED', 'DELIVERED', 'QUEUED', 'DROPPED'],
-    ['gateway paris', 'connected', '3', '100', '100', '90', '-', '10', '0'],
-    ['gateway old\\x1b[31m', 'disconnected', '-', '-', '-', '-', '-', '-', '-'],
-    ['broker', 'up 1h2m5s', '-', '90', '88', '88', '170', '0', '2 (invalid 2)'],
+    ['HOP', 'STATE', 'NODES', 'RECEIVED', 'STORED', 'RESTORED', 'ACKNOWLEDGED', 'DELIVERED', 'QUEUED', 'DROPPED'],
+    ['gateway paris', 'connected', '3', '100', '99', '1', '90', '90', '10', '0'],
+    ['gateway old\\x1b[31m', 'disconnected', '-', '-', '-', '-', '-', '-', '-', '-'],
+    ['broker', 'up 1h2m5s', '-', '90', '88', '-', '88', '170', '0 B', '2 (invalid 2)'],
     ['balanced'],
     [''],
   ])
