@@ -187,10 +187,12 @@ _aiot() {
     serve-gateway:--listen) return ;;
     serve-gateway:--allow-origin) return ;;
     serve-gateway:--retention) return ;;
+    serve-gateway:--forget-out) return ;;
     serve-gateway:--retention-size) return ;;
     serve-broker:--listen) return ;;
     serve-broker:--allow-origin) return ;;
     serve-broker:--retention) return ;;
+    serve-broker:--forget-out) return ;;
     serve-broker:--retention-size) return ;;
     serve-broker:--key-file) _aiot_files; return ;;
     serve-broker:--state-dir) return ;;
@@ -228,8 +230,8 @@ _aiot() {
     forget) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
     export) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --since --until --node' words='' ;;
     import) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
-    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --allow --sync --journal-size --journal-age --metrics --key-file --state-dir --log-format --standalone --listen --allow-origin --retention --retention-size' words='' ;;
-    serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --retention --retention-size --key-file --state-dir --log-format' words='' ;;
+    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --allow --sync --journal-size --journal-age --metrics --key-file --state-dir --log-format --standalone --listen --allow-origin --retention --forget-out --retention-size' words='' ;;
+    serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --retention --forget-out --retention-size --key-file --state-dir --log-format' words='' ;;
     simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --broker-url --sleep --base --confirmable --boot-reset' words='' ;;
     demo) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
     keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show' ;;

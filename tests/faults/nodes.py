@@ -286,11 +286,10 @@ def fill_disk(folder, leave):
     path = os.path.join(folder, "filler")
     status = os.statvfs(folder)
     room = max(0, status.f_bavail * status.f_frsize - leave)
-    with open(path, "wb") as file:
+    with open(path, "wb", buffering=0) as file:
         try:
             while room > 0:
                 room -= file.write(b"\0" * min(room, 1 << 16))
-                file.flush()
         except OSError:
             pass
     return path
