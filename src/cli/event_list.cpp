@@ -34,7 +34,9 @@ Result<std::uint64_t> id_of(const ordered_json& event) {
 }  // namespace
 
 std::string event_text(const ordered_json& event, bool escape) {
-  const auto shown = [escape](std::string text) { return escape ? text::escape_controls(text) : text; };
+  const auto shown = [escape](const std::string& text) {
+    return escape ? text::escape_controls(text) : text;
+  };
   const std::string time = member(event, "time");
   const auto parsed = parse_time(time);
   std::string name = member(event, "node");

@@ -33,20 +33,27 @@ int HistoryRun::run() {
 }
 
 void HistoryRun::next() {
-  while (at_ < targets_.size() && targets_[at_].failed) {
-    context_.fail(*targets_[at_].failed, targets_[at_].uri.text);
-    tally_.failed(at_, targets_[at_].failed->code);
-    ++at_;
+  for (; at_ < targets_.size(); ++at_) {
+    const Target& target = targets_[at_];
+    auto api = target.failed ? Result<BrokerApi>(*target.failed)
+                             : BrokerApi::of(context_, target.uri, target.prefix);
+    if (api) return begin(*api);
+    failed(api.error());
   }
-  if (at_ == targets_.size()) return runner_.finish(report_tally(context_, tally_, "targets"));
-  const Target& target = targets_[at_];
-  auto api = BrokerApi::of(context_, target.uri, target.prefix);
-  if (!api) return ended(api.error());
-  const relay::Target named = relay::target_of(target.uri);
+  runner_.finish(report_tally(context_, tally_, "targets"));
+}
+
+void HistoryRun::begin(const BrokerApi& api) {
+  const relay::Target named = relay::target_of(targets_[at_].uri);
   query_.uid = named.uid;
   query_.resource = named.resource;
   const bool drawn = context_.settings().output == OutputFormat::text && context_.output().is_terminal();
-  drawn&& query_.range.since ? chart(*api) : read(*api);
+  drawn&& query_.range.since ? chart(api) : read(api);
+}
+
+void HistoryRun::failed(const Error& error) {
+  context_.fail(error, targets_[at_].uri.text);
+  tally_.failed(at_, error.code);
 }
 
 void HistoryRun::chart(const BrokerApi& api) {
@@ -75,18 +82,16 @@ void HistoryRun::read(const BrokerApi& api) {
       [this, uri = targets_[at_].uri.text](const HistoryReader::Point& point) {
         printer_.point(point, uri, query_.uid, query_.resource);
       },
-      [this](Result<std::size_t> result) { ended(std::move(result)); });
+      [this](const Result<std::size_t>& result) { ended(result); });
   reader_->start();
 }
 
-void HistoryRun::ended(Result<std::size_t> result) {
-  const std::string& uri = targets_[at_].uri.text;
+void HistoryRun::ended(const Result<std::size_t>& result) {
   if (!result) {
-    context_.fail(result.error(), uri);
-    tally_.failed(at_, result.error().code);
+    failed(result.error());
   } else {
     tally_.succeeded();
-    if (*result == 0) context_.note(uri + ": no value in that time");
+    if (*result == 0) context_.note(targets_[at_].uri.text + ": no value in that time");
   }
   ++at_;
   if (!runner_.finished()) next();

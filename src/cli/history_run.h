@@ -25,10 +25,12 @@ class HistoryRun {
 
  private:
   void next();
+  void begin(const BrokerApi& api);
+  void failed(const Error& error);
   void chart(const BrokerApi& api);
   void chart_done(const BrokerApi& api, const Result<std::size_t>& result);
   void read(const BrokerApi& api);
-  void ended(Result<std::size_t> result);
+  void ended(const Result<std::size_t>& result);
 
   Context& context_;
   Runner runner_;
