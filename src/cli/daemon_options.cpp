@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "cli/context.h"
 #include "cli/options.h"
+#include "core/base/folders.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "daemon/wire/key_file.h"
@@ -74,15 +74,8 @@ Result<std::string> DaemonOptions::state_dir() const {
     }
   }
   if (dir.empty()) return make_error(Errc::usage, "no directory for state: give --state-dir");
-  std::error_code error;
-  const bool made = std::filesystem::create_directories(dir, error);
-  if (error) {
-    Error out = errno_error(fmt::format("cannot make the state directory {}", text::escape_controls(dir)),
-                            error.value());
-    out.code = Errc::internal;
-    return out;
-  }
-  if (made) std::filesystem::permissions(dir, std::filesystem::perms::owner_all, error);
+  auto made = make_private_folders(dir);
+  if (!made) return made.error();
   return dir;
 }
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/base/folders.h"
 #include "core/base/log.h"
 #include "daemon/gateway/node_file.h"
 
@@ -22,18 +22,6 @@ constexpr Duration kSoon = std::chrono::milliseconds(50), kAfterFailure = std::c
 /// So many lines are appended before the whole is written anew, or as many as that has.
 constexpr std::size_t kLeastAppended = 10'000;
 constexpr std::size_t kSlice = 500;  ///< nodes made into text in one turn
-
-/// Makes `path` and what is missing above it.
-bool make_folders(const std::string& path) {
-  for (std::size_t at = 1; at != std::string::npos;) {
-    at = path.find('/', at + 1);
-    if (::mkdir(path.substr(0, at).c_str(), 0700) != 0 && errno != EEXIST) return false;
-  }
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return false;
-  errno = ENOTDIR;
-  return S_ISDIR(status.st_mode);
-}
 }  // namespace
 
 Keeper::Keeper(EventLoop& loop, Policy& policy, const std::string& state_dir)
@@ -52,7 +40,8 @@ Keeper::~Keeper() {
 }
 
 Result<void> Keeper::lock() {
-  if (!make_folders(folder_)) return errno_error("cannot use the state directory " + folder_, errno);
+  auto made = make_private_folders(folder_);
+  if (!made) return made;
   const std::string path = folder_ + "/gateway.lock";
   lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_ < 0) return errno_error("cannot use the state directory " + folder_, errno);

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "core/base/folders.h"
+
 namespace aiot::store {
 namespace {
 
@@ -187,6 +189,8 @@ std::uint64_t salvage(const std::string& damaged, Database& into) {
 }
 
 Result<std::unique_ptr<FolderLock>> FolderLock::take(const std::string& folder) {
+  auto made = make_private_folders(folder);
+  if (!made) return made.error();
   const std::string path = folder + "/broker.lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return errno_error("cannot use " + path, errno);

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/base/folders.h"
 #include "core/base/random.h"
 #include "core/base/text.h"
 #include "daemon/wire/fernet.h"
@@ -107,15 +108,10 @@ Result<Keys> read_key_file(const std::string& path) {
 }
 
 Result<Keys> create_key_file(const std::string& path) {
-  namespace fs = std::filesystem;
-  const fs::path parent = fs::path(path).parent_path();
-  std::error_code failed;
-  if (!parent.empty() && !fs::exists(parent, failed)) {
-    fs::create_directories(parent, failed);
-    if (failed)
-      return make_error(Errc::internal,
-                        fmt::format("cannot create {}: {}", parent.string(), failed.message()));
-    fs::permissions(parent, fs::perms::owner_all, failed);
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  if (!parent.empty()) {
+    auto made = make_private_folders(parent);
+    if (!made) return made.error();
   }
   Keys keys;
   keys.private_key = fernet_make_key();
