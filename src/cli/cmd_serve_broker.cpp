@@ -21,11 +21,15 @@ class ServeBrokerCommand final : public Command {
         "/readyz.\n\n"
         "Gateways prove themselves with a token made from the key file (aiot keys). A broker that listens on "
         "loopback makes a missing key file itself. The ready line on stderr names the bound address. SIGTERM "
-        "drains and exits 0 within 5 seconds; SIGHUP reads the keys again.",
+        "drains and exits 0 within 5 seconds; SIGHUP reads the keys and users again.\n\n"
+        "As long as there is neither a user (aiot users) nor a token (aiot tokens), a broker on loopback is open to "
+        "everyone there. One that other machines can reach refuses to start like that, unless --anonymous says what "
+        "everyone may, or --insecure accepts it. From the first user or token on, people log in at /login, programs "
+        "send Authorization: Bearer TOKEN, and only /healthz and /readyz answer everybody.",
         {{"aiot serve-broker", "on this machine alone"},
          {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys", "for the network"},
          {"aiot serve-broker --listen 127.0.0.1:0 --log-format json", "a free port, told in the ready line"}},
-        {"aiot-serve-gateway(1)", "aiot-keys(1)", "aiot-nodes(1)", "aiot.toml(5)"}};
+        {"aiot-serve-gateway(1)", "aiot-keys(1)", "aiot-users(1)", "aiot-tokens(1)", "aiot.toml(5)"}};
   }
 
   void configure(CLI::App& app) override {
@@ -39,10 +43,12 @@ class ServeBrokerCommand final : public Command {
     if (!options) return context.fail(options.error());
     auto broker = broker::Broker::make(context.loop(), std::move(*options));
     if (auto started = broker->start(); !started) return context.fail(started.error());
+    std::vector<std::pair<std::string, std::string>> listeners = {{"http", broker->bound().text()}};
+    if (!broker->legacy_bound().empty()) listeners.emplace_back("legacy", broker->legacy_bound().text());
     Service service{context.loop(),
                     [&](Duration deadline, Completion<> done) { broker->stop(deadline, std::move(done)); },
                     [&] { broker->reload(); }};
-    return service.run("serve-broker", {{"http", broker->bound().text()}});
+    return service.run("serve-broker", listeners);
   }
 
  private:

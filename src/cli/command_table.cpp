@@ -23,6 +23,9 @@ std::unique_ptr<Command> make_serve_broker_command();
 std::unique_ptr<Command> make_simulate_command();
 std::unique_ptr<Command> make_demo_command();
 std::unique_ptr<Command> make_keys_command();
+std::unique_ptr<Command> make_users_command();
+std::unique_ptr<Command> make_tokens_command();
+std::unique_ptr<Command> make_gateways_command();
 std::unique_ptr<Command> make_config_command();
 std::unique_ptr<Command> make_completion_command();
 
@@ -40,6 +43,7 @@ const std::vector<CommandRow>& command_table() {
       {"events", "Broker", "show what happened at a broker", make_events_command},
       {"status", "Broker", "show what gateways and broker counted, and whether it balances",
        make_status_command},
+      {"gateways", "Broker", "list a broker's gateways and what they prove themselves by", make_gateways_command},
       {"label", "Broker", "name a node", make_label_command},
       {"forget", "Broker", "remove nodes", make_forget_command},
       {"export", "Broker", "print a broker's history for import", make_export_command},
@@ -49,6 +53,8 @@ const std::vector<CommandRow>& command_table() {
       {"simulate", "Trying out", "run virtual nodes", make_simulate_command},
       {"demo", "Trying out", "run the whole system with a few virtual nodes", make_demo_command},
       {"keys", "Administration", "make and show keys and tokens", make_keys_command},
+      {"users", "Administration", "manage who may log in at a broker", make_users_command},
+      {"tokens", "Administration", "manage programs' and gateways' access to a broker", make_tokens_command},
       {"config", "Administration", "show and check the configuration", make_config_command},
       {"completion", "Administration", "print a shell's completion script", make_completion_command},
   };

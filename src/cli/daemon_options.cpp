@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "cli/context.h"
 #include "cli/options.h"
 #include "core/base/folders.h"
@@ -15,12 +13,7 @@ namespace aiot::cli {
 
 namespace {
 
-constexpr std::uint16_t kBrokerPort = 8000;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
+constexpr std::uint16_t kBrokerPort = 8000, kLegacyPort = 8082;
 
 }  // namespace
 
@@ -48,6 +41,17 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_duration(app, "--forget-out", forget_out_, "forget a node that is out for this long (default never)");
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
+  users_file_.add(app);
+  add_choice(app, "--anonymous", anonymous_,
+             "what those may who do not log in and send no token (default none, once there is a user or token)",
+             {"none", "viewer", "operator"});
+  add_flag(app, "--insecure", insecure_,
+           "listen beyond loopback although nobody has to prove himself: everyone may do everything");
+  add_flag(app, "--no-shared-token", no_shared_token_,
+           "refuse the one token that all of pyaiot's gateways share; gateways need tokens of their own");
+  add_address(app, "--legacy-listen", legacy_listen_,
+              "serve pyaiot's gateways and pages, which speak no TLS, here: its /gw and /ws alone (default nowhere)",
+              kLegacyPort, true);
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -58,23 +62,9 @@ void DaemonOptions::set_up_log(Context& context) const {
 
 Result<std::string> DaemonOptions::state_dir() const {
   if (state_dir_ == "off") return std::string();
-  std::string dir = state_dir_;
-  if (dir.empty()) {
-    // systemd gives a list parted by colons.
-    const std::string given = variable("STATE_DIRECTORY");
-    dir = given.substr(0, given.find(':'));
-  }
-  if (dir.empty()) {
-    const std::string base = variable("XDG_STATE_HOME");
-    const std::string home = variable("HOME");
-    if (!base.empty() && base[0] == '/') {
-      dir = base + "/aiot";
-    } else if (!home.empty()) {
-      dir = home + "/.local/state/aiot";
-    }
-  }
-  if (dir.empty()) return make_error(Errc::usage, "no directory for state: give --state-dir");
-  auto made = make_private_folders(dir);
+  auto dir = find_state_dir(state_dir_);
+  if (!dir) return dir;
+  auto made = make_private_folders(*dir);
   if (!made) return made.error();
   return dir;
 }
@@ -100,6 +90,13 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   out.forget_out = forget_out_;
   out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
+  auto users = users_file_.path(state_dir_);
+  if (!users) return users.error();
+  out.access.file = std::move(*users);
+  out.access.anonymous = parse_role(anonymous_);
+  out.access.insecure = insecure_;
+  out.access.shared_token = !no_shared_token_;
+  out.access.legacy_listen = legacy_listen_;
   return out;
 }
 

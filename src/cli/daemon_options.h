@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/access_options.h"
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "daemon/broker/broker.h"
@@ -30,6 +31,7 @@ class DaemonOptions {
   [[nodiscard]] Result<std::string> state_dir() const;
   /// --key-file or the usual one.
   [[nodiscard]] std::string key_file() const;
+  [[nodiscard]] bool insecure() const { return insecure_; }
   [[nodiscard]] bool key_file_given() const { return !key_file_.empty(); }
   [[nodiscard]] Result<broker::Options> broker_options() const;
 
@@ -40,6 +42,10 @@ class DaemonOptions {
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
   Duration forget_out_{};
+  UsersFileOptions users_file_;
+  std::string anonymous_;
+  bool insecure_ = false, no_shared_token_ = false;
+  std::optional<SocketAddress> legacy_listen_;
 };
 
 }  // namespace aiot::cli

@@ -23,5 +23,5 @@ void fuzz_one(std::string_view input) {
   const auto token = wire::gateway_token(*keys, "paris", aiot::WallTime());
   FUZZ_CHECK(token);
   const auto name = wire::check_token(*keys, *token);
-  FUZZ_CHECK(name && *name == "paris");
+  FUZZ_CHECK(name && name->gateway == "paris");
 }

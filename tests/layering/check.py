@@ -31,10 +31,11 @@ ROOMS = {
     "core/ws": CLIENTS,
     "core/relay": CLIENTS | {"core/ws"},
     "daemon": BASE | {"core/loop"},
+    "daemon/access": MODEL,
     "daemon/wire": CODEC | {"core"},
     "daemon/store": CODEC | {"core/loop"},
     "daemon/gateway": CLIENTS | PROTOCOLS - {"core/relay"} | {"daemon", "daemon/wire"},
-    "daemon/broker": CLIENTS | {"core/ws", "daemon", "daemon/wire", "daemon/store"},
+    "daemon/broker": CLIENTS | {"core/ws", "daemon", "daemon/access", "daemon/wire", "daemon/store"},
     "daemon/simulator": CLIENTS | PROTOCOLS - {"core/relay"},
     "cli": None,  # everything: it is the top
 }
@@ -51,6 +52,7 @@ LIBRARIES = {
     "libwebsockets": {"core/ws"},
     "uv.h": {"core/loop"},
     "sqlite3.h": {"daemon/store"},
+    "argon2.h": {"daemon/access"},
     "zlib.h": {"daemon/store", "daemon/gateway"},
     "CLI/": {"cli"},
     "toml++/": {"cli"},

@@ -310,6 +310,7 @@ void HttpConnection::pump() {
     if (out_sent_ == out_.size()) {
       out_ = response_.stream->take();
       out_sent_ = 0;
+      if (out_.empty() && response_.stream->ended()) return close();
       if (out_.empty()) break;
     }
     expect_within(core_->options().write_timeout);

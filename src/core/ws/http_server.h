@@ -27,7 +27,8 @@ struct HttpRequest {
   std::string query;   ///< after '?'
   Headers headers;
   std::string body;
-  SocketAddress peer;
+  SocketAddress peer;   ///< the client's, also behind a trusted proxy
+  bool secure = false;  ///< it came over TLS, here or at a trusted proxy
   /// The first header of that (lower-case) name; empty when absent.
   [[nodiscard]] std::string_view header(std::string_view name) const;
 };
@@ -41,6 +42,8 @@ class HttpStream {
   virtual void attached(UniqueFunction<void()> wake) = 0;
   /// What comes next; empty for nothing now. What waits to be taken is the stream's to bound.
   virtual std::string take() = 0;
+  /// Nothing comes any more: asked when take() gave nothing, and the connection closes.
+  [[nodiscard]] virtual bool ended() const { return false; }
   /// The connection is gone; nothing is called any more.
   virtual void closed() = 0;
 };
@@ -134,7 +137,8 @@ struct UpgradeRequest {
   Headers headers;
   std::vector<std::string> subprotocols;  ///< as offered, in order; pyaiot's "token, TOKEN" whole
   std::string origin;                     ///< empty when absent (not a browser)
-  SocketAddress peer;
+  SocketAddress peer;                     ///< the client's, also behind a trusted proxy
+  bool secure = false;                    ///< it came over TLS, here or at a trusted proxy
   [[nodiscard]] std::string_view header(std::string_view name) const;
 };
 

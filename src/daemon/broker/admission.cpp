@@ -1,9 +1,12 @@
 #include "daemon/broker/admission.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/base/address.h"
 #include "core/base/text.h"
+#include "daemon/access/token.h"
 #include "daemon/wire/gateway_v1.h"
 
 namespace aiot::broker {
@@ -23,22 +26,40 @@ std::vector<std::string_view> offered(const ws::UpgradeRequest& request) {
   return items;
 }
 
-Result<GatewayAdmission> admit_native(const ws::UpgradeRequest& request, const wire::Keys& keys) {
+/// The gateway that a token made with the keys names.
+Result<Principal> admit_token(const GatewayRules& rules, std::string_view token) {
+  auto claim = wire::check_token(rules.keys, token);
+  if (!claim) return std::move(claim).error();
+  const wire::Keys& keys = rules.keys;
+  Principal out;
+  out.kind = Principal::Kind::gateway;
+  out.name = std::move(claim->gateway);
+  out.id = claim->previous ? "previous keys" : "current keys";
+  out.proof = claim->previous ? fingerprint(keys.previous_secret, keys.previous_private_key)
+                              : fingerprint(keys.secret, keys.private_key);
+  out.issued = claim->issued;
+  if (out.name.empty() && !rules.shared) {
+    return make_error(Errc::unauthorized,
+                      "pyaiot's token, which all its gateways share, is not accepted here");
+  }
+  if (!out.name.empty() && rules.contents != nullptr && is_revoked(*rules.contents, out.name, *out.issued)) {
+    return make_error(Errc::unauthorized, fmt::format("the token of gateway {} was revoked", out.name));
+  }
+  return out;
+}
+
+Result<GatewayAdmission> admit_native(const ws::UpgradeRequest& request, const GatewayRules& rules) {
   const std::string_view authorization = request.header("authorization");
   if (text::lower(authorization.substr(0, kBearer.size())) != kBearer) {
     return make_error(Errc::unauthorized, "aiot.gateway.v1 needs Authorization: Bearer TOKEN");
   }
-  auto name = wire::check_token(keys, text::trim(authorization.substr(kBearer.size())));
-  if (!name) return std::move(name).error();
-  if (name->empty()) {
+  auto principal = admit_token(rules, text::trim(authorization.substr(kBearer.size())));
+  if (!principal) return std::move(principal).error();
+  if (principal->name.empty()) {
     return make_error(Errc::unauthorized,
                       "the token is bound to no gateway; aiot keys token --gateway NAME makes one");
   }
-  GatewayAdmission admission;
-  admission.native = true;
-  admission.principal.name = std::move(*name);
-  admission.subprotocol = wire::kGatewayV1;
-  return admission;
+  return GatewayAdmission{true, std::move(*principal), std::string(wire::kGatewayV1)};
 }
 
 /// True for an authority (lower case) that leads to this machine whoever answers for names.
@@ -55,12 +76,13 @@ bool is_own_authority(std::string_view authority, std::string_view own_name) {
 }  // namespace
 
 bool origin_allowed(std::string_view origin, std::string_view host, std::string_view own_name,
-                    const std::vector<std::string>& allowed) {
+                    const std::vector<std::string>& allowed, bool any_name) {
   if (origin.empty()) return true;
   const std::string asked = text::lower(origin);
   const std::string authority = text::lower(host);
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (asked == std::string(scheme) + authority && is_own_authority(authority, own_name)) return true;
+    const bool same = !authority.empty() && asked == std::string(scheme) + authority;
+    if (same && (any_name || is_own_authority(authority, own_name))) return true;
   }
   return std::any_of(allowed.begin(), allowed.end(), [&](std::string entry) {
     while (!entry.empty() && entry.back() == '/') entry.pop_back();
@@ -73,21 +95,28 @@ bool offers(const ws::UpgradeRequest& request, std::string_view subprotocol) {
   return std::find(items.begin(), items.end(), subprotocol) != items.end();
 }
 
-Result<GatewayAdmission> admit_gateway(const ws::UpgradeRequest& request, const wire::Keys& keys) {
+Result<GatewayAdmission> admit_gateway(const ws::UpgradeRequest& request, const GatewayRules& rules) {
   const auto items = offered(request);
   if (std::find(items.begin(), items.end(), wire::kGatewayV1) != items.end())
-    return admit_native(request, keys);
+    return admit_native(request, rules);
   const auto word = std::find(items.begin(), items.end(), kPyaiotWord);
   if (word == items.end() || word + 1 == items.end()) {
     return make_error(Errc::unauthorized,
                       "a gateway offers aiot.gateway.v1, or token and its token, as subprotocols");
   }
-  auto name = wire::check_token(keys, *(word + 1));
-  if (!name) return std::move(name).error();
-  GatewayAdmission admission;
-  admission.principal.name = std::move(*name);
-  admission.subprotocol = kPyaiotWord;
-  return admission;
+  auto principal = admit_token(rules, *(word + 1));
+  if (!principal) return std::move(principal).error();
+  return GatewayAdmission{false, std::move(*principal), std::string(kPyaiotWord)};
+}
+
+std::string fingerprint(std::string_view secret, std::string_view private_key) {
+  return access::digest(fmt::format("{}\n{}", secret, private_key));
+}
+
+bool is_revoked(const access::Contents& contents, std::string_view gateway, WallTime issued) {
+  return std::any_of(contents.revoked.begin(), contents.revoked.end(), [&](const access::Revocation& at) {
+    return at.gateway == gateway && issued <= at.until;
+  });
 }
 
 }  // namespace aiot::broker

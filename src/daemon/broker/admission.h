@@ -7,6 +7,7 @@
 #include "core/base/result.h"
 #include "core/model/principal.h"
 #include "core/ws/http_server.h"
+#include "daemon/access/access_file.h"
 #include "daemon/wire/key_file.h"
 
 /// Who may open which session. Pure.
@@ -14,9 +15,10 @@ namespace aiot::broker {
 
 /// True when a browser page of `origin` may use this broker: no origin (not a browser), one of `allowed` ("*"
 /// allows every one), or the broker's own: the request's Host, when that is an IP address, localhost or
-/// `own_name`. Any other name may be one that a stranger made to lead here (DNS rebinding).
+/// `own_name`. Any other name may be one that a stranger made to lead here (DNS rebinding): it is trusted
+/// where `any_name` says that pages need credentials, which a browser keeps by name.
 [[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host, std::string_view own_name,
-                                  const std::vector<std::string>& allowed);
+                                  const std::vector<std::string>& allowed, bool any_name = false);
 
 /// True when the request offers that subprotocol.
 [[nodiscard]] bool offers(const ws::UpgradeRequest& request, std::string_view subprotocol);
@@ -27,9 +29,21 @@ struct GatewayAdmission {
   Principal principal;      ///< its name is the one its token is bound to; empty with pyaiot's token
   std::string subprotocol;  ///< to name in the answer
 };
-/// By `aiot.gateway.v1` with `Authorization: Bearer TOKEN`, or by pyaiot's `token, TOKEN`. Errc::unauthorized
-/// says what is missing or wrong.
+/// What admits gateways.
+struct GatewayRules {
+  const wire::Keys& keys;
+  bool shared = true;  ///< pyaiot's token, bound to nobody, is good
+  const access::Contents* contents = nullptr;
+  WallTime now{};
+};
+/// By `aiot.gateway.v1` with `Authorization: Bearer TOKEN`, or by pyaiot's `token, TOKEN`; tokens made with
+/// the key file. Errc::unauthorized says what is missing or wrong.
 [[nodiscard]] Result<GatewayAdmission> admit_gateway(const ws::UpgradeRequest& request,
-                                                     const wire::Keys& keys);
+                                                     const GatewayRules& rules);
+
+/// What a gateway that proved itself with this pair keeps as its proof.
+[[nodiscard]] std::string fingerprint(std::string_view secret, std::string_view private_key);
+/// A token made for the gateway at `issued` is revoked.
+[[nodiscard]] bool is_revoked(const access::Contents& contents, std::string_view gateway, WallTime issued);
 
 }  // namespace aiot::broker

@@ -100,10 +100,15 @@ void Asks::await(std::uint64_t id, const GatewayLink& link, const NodeRequest& r
                  Completion<wire::Answer> done) {
   const bool by_echo = !link.answers();
   const TimePoint started = loop_.now();
-  Pending waiting{&link,           request.method,
-                  request.uid,     request.resource,
-                  request.payload, by_echo,
-                  started,         started + request.timeout + (by_echo ? Duration::zero() : kVerdictGrace),
+  Pending waiting{&link,
+                  request.method,
+                  request.uid,
+                  request.resource,
+                  request.payload,
+                  request.by,
+                  by_echo,
+                  started,
+                  started + request.timeout + (by_echo ? Duration::zero() : kVerdictGrace),
                   std::move(done)};
   if (by_echo) ++echoes_;
   deadlines_.emplace(std::pair(waiting.deadline, id), true);
@@ -117,7 +122,7 @@ void Asks::drop_write(Drop why, std::string_view what, std::string_view reason) 
 }
 
 void Asks::write(std::string_view uid, std::string_view resource, std::string_view payload,
-                 std::string_view source) {
+                 std::string_view source, std::string by) {
   const auto refused = [&](Drop why, std::string_view reason) {
     drop_write(why, fmt::format("{}/{}", uid, resource), reason);
   };
@@ -125,6 +130,7 @@ void Asks::write(std::string_view uid, std::string_view resource, std::string_vi
   request.uid = uid;
   request.resource = resource;
   request.payload = payload;
+  request.by = std::move(by);
   const Node* node = table_.find(uid);
   if (node == nullptr || node->hidden) return refused(Drop::unknown_node, "no such node");
   auto link = route(request);
@@ -193,6 +199,7 @@ void Asks::settle(PendingMap::iterator entry, Result<wire::Answer> result) {
     request.uid = waiting.uid;
     request.resource = waiting.resource;
     request.payload = waiting.payload;
+    request.by = waiting.by;
     settled_(request, result);
   }
   if (!waiting.done) {

@@ -29,6 +29,7 @@ struct NodeRequest {
   std::optional<std::uint16_t> content_format;
   Duration timeout = std::chrono::seconds(10);  ///< until the caller must know
   Duration expires = std::chrono::seconds(10);  ///< until when it may be delivered
+  std::string by;                               ///< whose it is, for its event
 };
 
 /// Reads and writes on their way to nodes: sent to the node's gateway, settled by the gateway's answer, by
@@ -47,7 +48,7 @@ class Asks {
   void request(const NodeRequest& request, Completion<wire::Answer> done);
   /// A pyaiot client's write: nobody is answered; what fails is logged, what cannot be sent counted too.
   void write(std::string_view uid, std::string_view resource, std::string_view payload,
-             std::string_view source);
+             std::string_view source, std::string by = {});
   /// Counts and logs a pyaiot client's write that goes no further; `what` says which or whose.
   void drop_write(Drop why, std::string_view what, std::string_view reason);
 
@@ -67,7 +68,7 @@ class Asks {
   struct Pending {
     const GatewayLink* link = nullptr;
     Method method = Method::put;
-    std::string uid, resource, payload;
+    std::string uid, resource, payload, by;
     bool by_echo = false;
     TimePoint started{};
     TimePoint deadline{};

@@ -6,8 +6,10 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/base/uri.h"
 #include "core/loop/event_loop.h"
 #include "core/ws/http_server.h"
+#include "daemon/broker/access.h"
 #include "daemon/broker/admission.h"
 #include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
@@ -17,12 +19,14 @@
 #include "daemon/broker/followers.h"
 #include "daemon/broker/gateway_session.h"
 #include "daemon/broker/idempotency.h"
-#include "daemon/broker/keys.h"
+#include "daemon/broker/login_page.h"
+#include "daemon/broker/login_routes.h"
 #include "daemon/broker/metrics.h"
 #include "daemon/broker/node_json.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
+#include "daemon/broker/session_guard.h"
 #include "daemon/broker/static_files.h"
 #include "daemon/broker/store_records.h"
 #include "daemon/store/store.h"
@@ -36,6 +40,8 @@ constexpr std::size_t kMaxMessage = 4 * 1024 * 1024;
 /// Above the largest value in base 64 or escaped to the full.
 constexpr std::size_t kMaxBody = 512 * 1024;
 constexpr Duration kForgetEvery = std::chrono::seconds(10);
+/// So soon a change of the users file or the keys, and the end of a token, has its effect.
+constexpr Duration kRefreshEvery = std::chrono::seconds(1);
 
 class BrokerImpl final : public Broker {
  public:
@@ -44,21 +50,53 @@ class BrokerImpl final : public Broker {
         options_(std::move(options)),
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
         followers_(loop, table_, counters_),
+        access_(options_.access, options_.key_file, options_.listen),
         asks_(loop, table_, counters_, durations_),
         announcements_(clients_, followers_, asks_),
         records_(loop, table_),
         routing_(table_, announcements_, records_, records_, counters_),
+        login_(loop, access_, records_),
         rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, counters_, announcements_,
-               loop.now(), alive_}) {
+               access_, loop.now(), alive_}) {
     asks_.set_settled(
         [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
+    login_.set_changed([this] { examine(); });
   }
 
   Result<void> start() override {
-    auto keys = open_keys(options_.key_file, options_.listen);
-    if (!keys) return keys.error();
-    keys_ = std::move(*keys);
+    if (auto opened = access_.open(); !opened) return opened;
     if (auto opened = open_store(); !opened) return opened;
+    if (auto opened = listen(); !opened) return opened;
+    if (auto opened = listen_legacy(); !opened) return opened;
+    refresh_timer_->start(kRefreshEvery);
+    tell_setup_link();
+    return {};
+  }
+
+  [[nodiscard]] SocketAddress bound() const override { return server_ ? server_->bound() : SocketAddress(); }
+  [[nodiscard]] SocketAddress legacy_bound() const override {
+    return legacy_ ? legacy_->bound() : SocketAddress();
+  }
+
+  void stop(Duration deadline, Completion<> done) override {
+    stopping_ = true;
+    refresh_timer_->stop();
+    legacy_.reset();
+    stopped_ = std::move(done);
+    const auto closed = [this](const Result<void>&) {
+      if (!store_) return stopped_(Result<void>());
+      store_->close([this](const Result<void>&) { stopped_(Result<void>()); });
+    };
+    if (server_) return server_->shut_down(deadline, closed);
+    loop_.post([closed] { closed({}); });
+  }
+
+  void reload() override { refresh(true); }
+
+  ~BrokerImpl() override { stopped_.dismiss(); }
+
+ private:
+  Result<void> listen() {
     ws::HttpServerOptions options;
     options.listen = options_.listen;
     options.max_body = kMaxBody;
@@ -77,29 +115,56 @@ class BrokerImpl final : public Broker {
     return {};
   }
 
-  [[nodiscard]] SocketAddress bound() const override { return server_ ? server_->bound() : SocketAddress(); }
-
-  void stop(Duration deadline, Completion<> done) override {
-    stopping_ = true;
-    stopped_ = std::move(done);
-    const auto closed = [this](const Result<void>&) {
-      if (!store_) return stopped_(Result<void>());
-      store_->close([this](const Result<void>&) { stopped_(Result<void>()); });
-    };
-    if (server_) return server_->shut_down(deadline, closed);
-    loop_.post([closed] { closed({}); });
+  /// pyaiot's gateways and pages speak no TLS: a port of their own, where nothing else is.
+  Result<void> listen_legacy() {
+    if (!options_.access.legacy_listen) return {};
+    ws::HttpServerOptions options;
+    options.listen = *options_.access.legacy_listen;
+    options.max_body = 0;
+    options.max_message = kMaxMessage;
+    auto server = ws::HttpServer::listen(
+        loop_, options,
+        [](const ws::HttpRequest&, ws::HttpResponder responder) {
+          responder.reply(plain(404, "only pyaiot's /ws and /gw are here\n"));
+        },
+        [this](const ws::UpgradeRequest& request) -> ws::UpgradeDecision {
+          if (offers(request, wire::client_v1::kName) || offers(request, wire::kGatewayV1)) {
+            return {nullptr, {}, 404, "only pyaiot's wire is spoken here"};
+          }
+          return decide(request);
+        });
+    if (!server) return server.error();
+    legacy_ = std::move(*server);
+    if (!legacy_->bound().is_loopback()) {
+      log::warn("{} speaks pyaiot's wire without TLS: tokens and values can be read on the way",
+                legacy_->bound().text());
+    }
+    return {};
   }
 
-  void reload() override {
-    auto keys = wire::read_key_file(options_.key_file);
-    if (!keys) return log::error("the keys stay as they were: {}", keys.error().message);
-    keys_ = std::move(*keys);
-    log::info("read the keys in {} again", options_.key_file);
+  void tell_setup_link() {
+    const std::string path = options_.access.setup_link ? login_.make_setup_path() : std::string();
+    if (path.empty()) return;
+    const auto at = server_->bound();
+    const std::string host =
+        at.is_any() && !own_name_.empty() ? fmt::format("{}:{}", own_name_, at.port()) : at.text();
+    log::warn("there are no users yet; whoever opens this link first becomes the administrator: http://{}{}",
+              host, path);
   }
 
-  ~BrokerImpl() override { stopped_.dismiss(); }
+  void refresh(bool all) {
+    if (access_.refresh(all, loop_.now())) {
+      records_.event({"access_changed", {}, {}, "users, tokens or keys were changed"});
+    }
+    examine();
+  }
 
- private:
+  /// Closes the connections of those who may not go on.
+  void examine() {
+    const WallTime now = loop_.wall_now();
+    guards_.close_unless([&](const Principal& principal) { return access_.holds(principal, now); });
+  }
+
   /// A request to a node has an outcome: the node's counters, and for a write an event.
   void settled(const NodeRequest& request, const Result<wire::Answer>& result) {
     if (!result) routing_.request_failed(request.uid, result.error());
@@ -139,53 +204,82 @@ class BrokerImpl final : public Broker {
     return {};
   }
 
+  /// Where nobody may anything unasked, a browser's credentials tell a page of ours from a stranger's.
+  [[nodiscard]] bool may_come_from(std::string_view origin, std::string_view host) const {
+    return origin_allowed(origin, host, own_name_, options_.allow_origins, !access_.is_open());
+  }
+
   ws::UpgradeDecision decide(const ws::UpgradeRequest& request) {
     if (request.path == "/gw") return decide_gateway(request);
     if (request.path != "/ws") return {nullptr, {}, 404, "there is no WebSocket here"};
-    if (!origin_allowed(request.origin, request.header("host"), own_name_, options_.allow_origins)) {
+    if (!may_come_from(request.origin, request.header("host"))) {
       log::warn("a page of {} was refused; --allow-origin would let it in", request.origin);
       return {nullptr, {}, 403, "pages of this origin may not use this broker"};
     }
+    auto principal = access_.identify(request.headers, request.secure, loop_.now(), loop_.wall_now());
+    if (!principal) return refuse(request, 401, principal.error().message);
+    if (!principal->may_read()) {
+      return principal->kind == Principal::Kind::anonymous
+                 ? refuse(request, 401, "log in, or send a token")
+                 : refuse(request, 403, "a gateway's token is only for /gw");
+    }
     if (offers(request, wire::client_v1::kName)) {
       const FollowerServices services{loop_, followers_, rest_, counters_, options_.client_outbox_bytes};
-      return {std::make_unique<FollowerSession>(services, Principal{}, std::string(request.header("host"))),
+      return {guards_.guard(std::make_unique<FollowerSession>(services, *principal,
+                                                              std::string(request.header("host"))),
+                            *principal),
               std::string(wire::client_v1::kName),
               0,
               {}};
     }
-    return {std::make_unique<ClientSession>(clients_, asks_, Principal{}), {}, 0, {}};
+    // What pyaiot's wire says is the same for everybody.
+    if (!principal->scope.whole()) {
+      return refuse(request, 403, "a token for some nodes only needs the subprotocol aiot.client.v1");
+    }
+    return {
+        guards_.guard(std::make_unique<ClientSession>(clients_, asks_, *principal), *principal), {}, 0, {}};
+  }
+
+  ws::UpgradeDecision refuse(const ws::UpgradeRequest& request, int status, std::string why) {
+    ++refused_;
+    if (refusals_.allow()) log::warn("{} at {} was refused: {}", request.path, request.peer.text(), why);
+    return {nullptr, {}, status, std::move(why)};
   }
 
   ws::UpgradeDecision decide_gateway(const ws::UpgradeRequest& request) {
-    auto admission = admit_gateway(request, keys_);
-    if (!admission) {
-      if (refusals_.allow()) {
-        log::warn("a gateway at {} was refused: {}", request.peer.text(), admission.error().message);
-      }
-      return {nullptr, {}, 401, admission.error().message};
-    }
+    auto admission = access_.admit(request, loop_.wall_now());
+    if (!admission) return refuse(request, 401, admission.error().message);
     const GatewayServices services{loop_, routing_, asks_, *store_, records_, counters_};
-    ws::UpgradeDecision decision;
-    decision.subprotocol = admission->subprotocol;
+    std::unique_ptr<ws::WsSession> session;
     if (admission->native) {
-      decision.session = std::make_unique<NativeGatewaySession>(services, std::move(admission->principal));
+      session = std::make_unique<NativeGatewaySession>(services, admission->principal);
     } else {
-      decision.session = std::make_unique<PyaiotGatewaySession>(services, std::move(admission->principal));
+      session = std::make_unique<PyaiotGatewaySession>(services, admission->principal);
     }
-    return decision;
+    return {
+        guards_.guard(std::move(session), std::move(admission->principal)), admission->subprotocol, 0, {}};
   }
 
   void answer(ws::HttpRequest request, ws::HttpResponder responder) {
     const std::string_view path = request.path;
+    const bool page = LoginRoutes::takes(path);
+    // A page elsewhere can send simple requests without asking first; it may not change anything by them.
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    if ((is_api(path) || page) && !reads &&
+        !may_come_from(request.header("origin"), request.header("host"))) {
+      return responder.reply(
+          problem(403, Errc::unauthorized, "pages of this origin may not use this broker"));
+    }
+    auto principal = access_.identify(request.headers, request.secure, loop_.now(), loop_.wall_now());
+    if (page) {
+      return login_.handle(std::move(request), std::move(responder), principal ? *principal : Principal());
+    }
     if (is_api(path)) {
-      // A page elsewhere can send simple requests without asking first; it may not change anything by them.
-      const bool reads = request.method == "GET" || request.method == "HEAD";
-      if (!reads && !origin_allowed(request.header("origin"), request.header("host"), own_name_,
-                                    options_.allow_origins)) {
-        return responder.reply(
-            problem(403, Errc::unauthorized, "pages of this origin may not use this broker"));
+      if (!principal) {
+        ++refused_;
+        return responder.reply(unauthorized(principal.error().message));
       }
-      return rest_.handle(std::move(request), std::move(responder), Principal{});
+      return rest_.handle(std::move(request), std::move(responder), std::move(*principal));
     }
     const bool ours =
         path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/ws" || path == "/gw";
@@ -194,14 +288,26 @@ class BrokerImpl final : public Broker {
     if (path == "/readyz") {
       return responder.reply(stopping_ ? plain(503, "stopping\n") : plain(200, "ready\n"));
     }
-    if (path == "/metrics") return responder.reply(metrics());
+    const Principal who = principal ? std::move(*principal) : Principal();
+    if (path == "/metrics")
+      return responder.reply(may_see_metrics(who) ? metrics()
+                                                  : unauthorized("/metrics needs a "
+                                                                 "viewer"));
     if (path == "/ws" || path == "/gw") {
       ws::HttpResponse response = plain(426, "this is a WebSocket\n");
       response.headers.emplace_back("upgrade", "websocket");
       return responder.reply(std::move(response));
     }
+    // The dashboard shows nothing to somebody without a role; his browser goes where he gets one.
+    const bool wants_page = reads && request.header("accept").find("text/html") != std::string_view::npos;
+    if (wants_page && !who.may_read()) {
+      const std::string next = request.query.empty() ? request.path : request.path + "?" + request.query;
+      return responder.reply(see_other("/login?next=" + percent_encode(next)));
+    }
     responder.reply(serve_file(request, options_.dashboard ? dashboard_assets() : std::span<const Asset>()));
   }
+
+  static bool may_see_metrics(const Principal& who) { return who.may_read() && who.scope.whole(); }
 
   static bool is_api(std::string_view path) { return path.substr(0, kApiPrefix.size()) == kApiPrefix; }
 
@@ -224,7 +330,8 @@ class BrokerImpl final : public Broker {
         200,
         format_metrics({counters_, durations_, table_, announcements_.clients(),
                         announcements_.queued_bytes(), gateway_bytes, store_->counters(), asks_.pending(),
-                        sockets.connections, sockets.refused_heads + sockets.refused_full}));
+                        sockets.connections, sockets.refused_heads + sockets.refused_full, login_.counters(),
+                        access_.logins().size(), refused_}));
     response.content_type = wire::MetricsText::kContentType;
     return response;
   }
@@ -232,7 +339,6 @@ class BrokerImpl final : public Broker {
   EventLoop& loop_;
   Options options_;
   std::string own_name_ = host_name();
-  wire::Keys keys_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   NodeTable table_;
   Counters counters_;
@@ -241,11 +347,14 @@ class BrokerImpl final : public Broker {
   log::Limiter refusals_;
   Clients clients_;
   Followers followers_;
+  Access access_;
+  SessionGuards guards_;
   Asks asks_;
   Announcements announcements_;
   StoreRecords records_;
   Routing routing_;
   std::unique_ptr<store::Store> store_;
+  LoginRoutes login_;
   Rest rest_;
   bool stopping_ = false;
   Completion<> stopped_;
@@ -254,6 +363,12 @@ class BrokerImpl final : public Broker {
                         std::chrono::duration_cast<std::chrono::milliseconds>(options_.forget_out));
     forget_timer_->start(kForgetEvery);
   });
+  std::unique_ptr<Timer> refresh_timer_ = loop_.make_timer([this] {
+    refresh(false);
+    refresh_timer_->start(kRefreshEvery);
+  });
+  std::uint64_t refused_ = 0;  ///< for want of a token, a login or a role
+  std::unique_ptr<ws::HttpServer> legacy_;
   std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above
 };
 

@@ -8,6 +8,7 @@
 #include "core/base/address.h"
 #include "core/base/completion.h"
 #include "core/base/time.h"
+#include "daemon/broker/access_options.h"
 
 namespace aiot {
 
@@ -25,6 +26,7 @@ struct Options {
   std::vector<std::string> allow_origins;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
+  AccessOptions access;
 };
 
 /// The broker: one port for dashboard, REST, /ws, /gw and metrics.
@@ -34,6 +36,8 @@ class Broker {
   static std::unique_ptr<Broker> make(EventLoop& loop, Options options);
   virtual Result<void> start() = 0;
   [[nodiscard]] virtual SocketAddress bound() const = 0;
+  /// Where pyaiot's wire alone is spoken; empty when nowhere.
+  [[nodiscard]] virtual SocketAddress legacy_bound() const = 0;
   /// Closes every session and the port; `done` within `deadline`.
   virtual void stop(Duration deadline, Completion<> done) = 0;
   virtual void reload() = 0;  ///< SIGHUP: keys again; a bad file is logged and the old keys stay

@@ -39,14 +39,17 @@ void ClientSession::received(std::string_view message, bool binary) {
   if (!parsed) return connection_->close(1003, close_reason(parsed.error().message));
   switch (parsed->type) {
     case pyaiot::Message::Type::joined:
-      if (principal_.may_read) clients_.join(*this);
+      if (principal_.may_read()) clients_.join(*this);
       return;
     case pyaiot::Message::Type::update:
       if (!parsed->is_write) {
         log::debug("client {} sent an update that names no node, endpoint and payload",
                    connection_->peer().text());
-      } else if (principal_.may_write) {
-        asks_.write(parsed->uid, parsed->value.name, parsed->value.bytes, id_);
+      } else if (principal_.may_write()) {
+        asks_.write(parsed->uid, parsed->value.name, parsed->value.bytes, id_, principal_.label());
+      } else {
+        // pyaiot's wire has no word for it.
+        asks_.drop_write(Drop::not_allowed, connection_->peer().text(), "it needs the role operator");
       }
       return;
     // Only gateways have nodes that can go out or restart.

@@ -28,11 +28,12 @@ enum class Drop : std::uint8_t {
   gateway_away,  ///< a client's write to a node that cannot be reached
   queue_full,    ///< a write beyond what a gateway's queue or the broker holds
   too_large,     ///< a client's message with a name or value beyond its bound
+  not_allowed,   ///< a write of a client without the role for it
   kCount
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Drop::kCount)> kDropLabels = {
-    "not_owner", "table_full",   "duplicate",    "invalid",    "slow_client",
-    "conflated", "unknown_node", "gateway_away", "queue_full", "too_large"};
+    "not_owner",    "table_full",   "duplicate",  "invalid",   "slow_client", "conflated",
+    "unknown_node", "gateway_away", "queue_full", "too_large", "not_allowed"};
 
 /// What /metrics shows of the updates that passed.
 struct Counters {

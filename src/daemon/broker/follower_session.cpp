@@ -102,7 +102,7 @@ void FollowerSession::subscribe(v1::Subscribe wanted) {
   const auto refuse = [&](Errc code, std::string why) {
     send(client_v1::refused(wanted.id, make_error(code, std::move(why))));
   };
-  if (!principal_.may_read) return refuse(Errc::unauthorized, "not allowed");
+  if (!principal_.may_read()) return refuse(Errc::unauthorized, "not allowed");
   const bool taken = std::any_of(subscriptions_.begin(), subscriptions_.end(),
                                  [&](const auto& at) { return at->id() == wanted.id; });
   if (taken) return refuse(Errc::usage, fmt::format("there is a subscription with id {}", wanted.id));
@@ -125,7 +125,12 @@ void FollowerSession::subscribe(v1::Subscribe wanted) {
     return refuse(Errc::usage,
                   fmt::format("a subscription has at most {} patterns of nodes with a *", kMaxNodeGlobs));
   }
-  subscriptions_.push_back(services_.followers.subscribe(wanted, *this));
+  for (const std::string& uid : wanted.nodes) {
+    if (uid.find('*') == std::string::npos && !principal_.scope.covers_node(uid)) {
+      return refuse(Errc::unauthorized, fmt::format("the token is not for {}", uid));
+    }
+  }
+  subscriptions_.push_back(services_.followers.subscribe(wanted, *this, principal_.scope));
 }
 
 void FollowerSession::unsubscribe(std::uint64_t id) {

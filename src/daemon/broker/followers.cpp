@@ -32,8 +32,8 @@ Followers::Followers(EventLoop& loop, const NodeTable& table, Counters& counters
       })) {}
 
 std::unique_ptr<Subscription> Followers::subscribe(const wire::client_v1::Subscribe& wanted,
-                                                   Subscriber& subscriber) {
-  Interest& interest = index_.obtain(wanted.nodes, wanted.resources);
+                                                   Subscriber& subscriber, const Scope& scope) {
+  Interest& interest = index_.obtain(wanted.nodes, wanted.resources, scope);
   std::unique_ptr<Subscription> made;
   if (wanted.conflate) {
     made = std::make_unique<Conflation>(wanted.id, wanted.events, wanted.window, interest, subscriber,
@@ -116,7 +116,9 @@ void Followers::tell(std::string_view event, const GatewayRecord& gateway, std::
   item_.clear();
   client_v1::append_event(item_, event, gateway, loop_.wall_now());
   std::shared_ptr<const std::string> shared;
-  for (const auto& [key, interest] : index_.all()) pass(*interest, {gateway.serial, what}, item_, shared);
+  for (const auto& [key, interest] : index_.all()) {
+    if (interest->scope().whole()) pass(*interest, {gateway.serial, what}, item_, shared);
+  }
 }
 
 /// Says who the node is, unless that was said.

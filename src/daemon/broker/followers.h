@@ -22,7 +22,7 @@ class Followers final : public Hub {
 
   /// Begins a subscription; what its nodes and resources are is checked before.
   [[nodiscard]] std::unique_ptr<Subscription> subscribe(const wire::client_v1::Subscribe& wanted,
-                                                        Subscriber& subscriber);
+                                                        Subscriber& subscriber, const Scope& scope = {});
   void end(std::unique_ptr<Subscription> subscription);
 
   void joined(const Node& node) override;

@@ -58,13 +58,15 @@ void normalize(std::vector<std::string>& patterns) {
 
 }  // namespace
 
-std::string Interest::key(std::vector<std::string>& nodes, std::vector<std::string>& resources) {
+std::string Interest::key(std::vector<std::string>& nodes, std::vector<std::string>& resources,
+                          const Scope& scope) {
   normalize(nodes);
   normalize(resources);
   // Any node matches "*"; a resource may have segments, which it does not pass.
   if (std::binary_search(nodes.begin(), nodes.end(), "*")) nodes.clear();
   std::string key;
-  for (const auto* patterns : {&nodes, &resources}) {
+  const std::vector<std::string>* const all[] = {&nodes, &resources, &scope.nodes, &scope.resources};
+  for (const auto* patterns : all) {
     for (const std::string& pattern : *patterns) {
       key += std::to_string(pattern.size());
       key += ':';
@@ -75,20 +77,23 @@ std::string Interest::key(std::vector<std::string>& nodes, std::vector<std::stri
   return key;
 }
 
-Interest::Interest(std::vector<std::string> nodes, std::vector<std::string> resources)
+Interest::Interest(std::vector<std::string> nodes, std::vector<std::string> resources, Scope scope)
     : nodes_(std::move(nodes)),
       resources_(std::move(resources)),
+      scope_(std::move(scope)),
       literal_(!nodes_.empty() && std::none_of(nodes_.begin(), nodes_.end(), is_pattern)) {}
 
 Interest::~Interest() = default;
 
 bool Interest::wants_node(std::string_view uid) const {
+  if (!scope_.covers_node(uid)) return false;
   if (nodes_.empty()) return true;
   return std::any_of(nodes_.begin(), nodes_.end(),
                      [&](const std::string& pattern) { return text::glob_match(pattern, uid); });
 }
 
 bool Interest::wants_resource(std::string_view name) const {
+  if (!scope_.covers_resource(name)) return false;
   if (resources_.empty()) return true;
   return std::any_of(resources_.begin(), resources_.end(),
                      [&](const std::string& pattern) { return text::path_match(pattern, name); });

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/model/principal.h"
 #include "daemon/broker/node_table.h"
 
 namespace aiot::broker {
@@ -26,17 +27,20 @@ class Interest {
  public:
   /// Patterns as a subscription has them, empty for all: `*` in a node's stands for any run of characters, in
   /// a resource's for one within a segment.
-  Interest(std::vector<std::string> nodes, std::vector<std::string> resources);
+  /// Nothing beyond `scope` is told.
+  Interest(std::vector<std::string> nodes, std::vector<std::string> resources, Scope scope = {});
   ~Interest();
   Interest(const Interest&) = delete;
   Interest& operator=(const Interest&) = delete;
 
   /// Two with the same patterns have the same.
-  [[nodiscard]] static std::string key(std::vector<std::string>& nodes, std::vector<std::string>& resources);
+  [[nodiscard]] static std::string key(std::vector<std::string>& nodes, std::vector<std::string>& resources,
+                                       const Scope& scope = {});
 
   [[nodiscard]] bool wants_node(std::string_view uid) const;
   [[nodiscard]] bool wants_resource(std::string_view name) const;
-  [[nodiscard]] bool wants_all_nodes() const { return nodes_.empty(); }
+  [[nodiscard]] bool wants_all_nodes() const { return nodes_.empty() && scope_.nodes.empty(); }
+  [[nodiscard]] const Scope& scope() const { return scope_; }
   /// Every node it wants is named.
   [[nodiscard]] bool is_literal() const { return literal_; }
   [[nodiscard]] const std::vector<std::string>& nodes() const { return nodes_; }
@@ -62,6 +66,7 @@ class Interest {
   };
 
   std::vector<std::string> nodes_, resources_;
+  Scope scope_;
   bool literal_ = false;
   std::vector<Kept> kept_;
 };

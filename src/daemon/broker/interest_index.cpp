@@ -13,11 +13,12 @@ constexpr std::size_t kMaxNames = 4096;
 
 }  // namespace
 
-Interest& InterestIndex::obtain(std::vector<std::string> nodes, std::vector<std::string> resources) {
-  std::string key = Interest::key(nodes, resources);
+Interest& InterestIndex::obtain(std::vector<std::string> nodes, std::vector<std::string> resources,
+                                const Scope& scope) {
+  std::string key = Interest::key(nodes, resources, scope);
   auto& place = interests_[std::move(key)];
   if (place) return *place;
-  place = std::make_unique<Interest>(std::move(nodes), std::move(resources));
+  place = std::make_unique<Interest>(std::move(nodes), std::move(resources), scope);
   Interest& interest = *place;
   if (interest.wants_all_nodes()) {
     everywhere_.push_back(&interest);
@@ -55,7 +56,8 @@ void InterestIndex::release(Interest& interest) {
   }
   std::vector<std::string> nodes = interest.nodes();
   std::vector<std::string> resources = interest.resources();
-  interests_.erase(Interest::key(nodes, resources));
+  const Scope scope = interest.scope();
+  interests_.erase(Interest::key(nodes, resources, scope));
 }
 
 void InterestIndex::watch(const Node& node, Interest& interest) {

@@ -21,7 +21,9 @@ class InterestIndex {
   explicit InterestIndex(const NodeTable& table) : table_(table) {}
 
   /// The interest in those patterns, made when nobody had it.
-  Interest& obtain(std::vector<std::string> nodes, std::vector<std::string> resources);
+  /// Nodes that are named and not patterns must be of the scope.
+  Interest& obtain(std::vector<std::string> nodes, std::vector<std::string> resources,
+                   const Scope& scope = {});
   /// Nobody has it any more.
   void release(Interest& interest);
 

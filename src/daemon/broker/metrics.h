@@ -5,6 +5,7 @@
 
 #include "daemon/broker/counters.h"
 #include "daemon/broker/histogram.h"
+#include "daemon/broker/login_routes.h"
 #include "daemon/broker/node_table.h"
 #include "daemon/store/store.h"
 
@@ -22,6 +23,9 @@ struct MetricsInput {
   std::size_t pending_writes = 0;
   std::uint64_t connections = 0;
   std::uint64_t refused_connections = 0;
+  LoginRoutes::Counters logins = {};
+  std::size_t logged_in = 0;
+  std::uint64_t refused_access = 0;  ///< requests without the token, login or role they need
 };
 
 /// In the Prometheus text format, version 0.0.4.

@@ -52,7 +52,7 @@ void write_value(JsonWriter& json, std::string_view bytes, std::optional<std::ui
   }
 }
 
-void write_node(JsonWriter& json, const Node& node) {
+void write_node(JsonWriter& json, const Node& node, const Scope& scope) {
   json.open_object();
   json.string("uid", node.uid);
   json.string("protocol", node.protocol);
@@ -68,6 +68,7 @@ void write_node(JsonWriter& json, const Node& node) {
   json.close_object();
   json.open_object("resources");
   for (const Resource& resource : node.resources) {
+    if (!scope.covers_resource(resource.name)) continue;
     json.foreign_name(resource.name);
     json.open_object();
     write_value(json, resource.bytes, resource.content_format, resource.raw_json);
@@ -94,6 +95,7 @@ void write_gateway(JsonWriter& json, const GatewayRecord& gateway) {
   json.string("peer", gateway.peer);
   json.string("software", gateway.software);
   if (!gateway.stream.empty()) json.string("stream", gateway.stream);
+  if (!gateway.credential.empty()) json.string("credential", gateway.credential);
   json.string("connected_since", format_utc(gateway.connected_since));
   json.string("last_seen", format_utc(gateway.last_seen));
   json.number("nodes", gateway.nodes);
@@ -115,6 +117,7 @@ std::string write_data(const NodeRequest& request, const Result<wire::Answer>& r
   json.open_object();
   json.string("resource", request.resource);
   json.string("method", to_string(request.method));
+  if (!request.by.empty()) json.string("by", request.by);
   if (request.payload.size() <= kMost) json.bytes("value", request.payload);
   if (result) {
     json.string("confirmed", result->confirmed);

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/model/principal.h"
 #include "daemon/broker/asks.h"
 #include "daemon/broker/node_table.h"
 #include "daemon/store/store.h"
@@ -16,7 +17,8 @@ namespace aiot::broker {
 /// `value` and where they apply `encoding`, `number`, `unit` and `format`.
 void write_value(wire::JsonWriter& json, std::string_view bytes, std::optional<std::uint16_t> content_format,
                  bool raw_json = false);
-void write_node(wire::JsonWriter& json, const Node& node);
+/// With those resources that `scope` covers.
+void write_node(wire::JsonWriter& json, const Node& node, const Scope& scope);
 void write_gateway(wire::JsonWriter& json, const GatewayRecord& gateway);
 
 /// What came of a write, for its event: a sentence, and members beside it.

@@ -43,6 +43,7 @@ struct GatewayRecord {
   std::string stream;  ///< of the native wire
   std::string software;
   std::string peer;
+  std::string credential;  ///< by what it proved itself: "current keys", "previous keys", "token ID"
   bool native = false;
   GatewayLink* link = nullptr;  ///< null while disconnected
   WallTime connected_since{};

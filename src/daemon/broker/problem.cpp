@@ -71,6 +71,12 @@ ws::HttpResponse problem(int status, Errc code, std::string detail) {
   return problem(status, make_error(code, std::move(detail)));
 }
 
+ws::HttpResponse unauthorized(std::string detail) {
+  auto response = problem(401, Errc::unauthorized, std::move(detail));
+  response.headers.emplace_back("www-authenticate", "Bearer realm=\"aiot\"");
+  return response;
+}
+
 ws::HttpResponse node_problem(const Error& error) { return problem(status_of(error), error); }
 
 }  // namespace aiot::broker

@@ -16,6 +16,9 @@ namespace aiot::broker {
 /// 409 not live, 502 rejected, 503 full, 504 unknown.
 [[nodiscard]] ws::HttpResponse node_problem(const Error& error);
 
+/// 401, with how to do better.
+[[nodiscard]] ws::HttpResponse unauthorized(std::string detail);
+
 /// A JSON answer that nobody may keep.
 [[nodiscard]] ws::HttpResponse json_response(std::string body, int status = 200);
 

@@ -10,24 +10,26 @@
 #include "core/base/text.h"
 #include "core/base/uri.h"
 #include "daemon/broker/problem.h"
+#include "daemon/wire/json_writer.h"
 
 namespace aiot::broker {
 namespace {
 
 constexpr std::array kRoutes = {
+    RestRoute{"GET", "session", show_session, Role::none},
     RestRoute{"GET", "nodes", list_nodes},
     RestRoute{"GET", "nodes/{}", show_node},
-    RestRoute{"DELETE", "nodes/{}", forget_node, true},
-    RestRoute{"PATCH", "nodes/{}", label_node, true},
+    RestRoute{"DELETE", "nodes/{}", forget_node, Role::admin},
+    RestRoute{"PATCH", "nodes/{}", label_node, Role::operator_},
     RestRoute{"GET", "nodes/{}/resources/{}", read_resource},
-    RestRoute{"PUT", "nodes/{}/resources/{}", write_resource, true},
-    RestRoute{"POST", "nodes/{}/resources/{}", write_resource, true},
-    RestRoute{"DELETE", "nodes/{}/resources/{}", write_resource, true},
-    RestRoute{"GET", "gateways", list_gateways},
+    RestRoute{"PUT", "nodes/{}/resources/{}", write_resource, Role::operator_},
+    RestRoute{"POST", "nodes/{}/resources/{}", write_resource, Role::operator_},
+    RestRoute{"DELETE", "nodes/{}/resources/{}", write_resource, Role::operator_},
+    RestRoute{"GET", "gateways", list_gateways, Role::viewer, true},
     RestRoute{"GET", "history", show_history},
-    RestRoute{"POST", "history", import_history, true},
+    RestRoute{"POST", "history", import_history, Role::admin, true},
     RestRoute{"GET", "events", list_events},
-    RestRoute{"GET", "status", show_status},
+    RestRoute{"GET", "status", show_status, Role::viewer, true},
 };
 
 /// Decodes a query's text: percent-encoding, and '+' for a space.
@@ -67,6 +69,32 @@ std::optional<std::vector<std::string_view>> match(std::string_view pattern,
   return found;
 }
 
+/// Why this route is not for him; nothing when it is.
+std::optional<ws::HttpResponse> refuse(const RestRoute& route, const Principal& who) {
+  if (who.role < route.needs) {
+    if (who.kind == Principal::Kind::anonymous) return unauthorized("log in, or send a token");
+    return problem(403, Errc::unauthorized,
+                   fmt::format("this needs the role {}, and {} has {}", to_string(route.needs), who.name,
+                               to_string(who.role)));
+  }
+  if (route.everything && !who.scope.whole()) {
+    return problem(403, Errc::unauthorized, "a token for some nodes or resources only cannot have this");
+  }
+  return std::nullopt;
+}
+
+/// The node and resource of the path are of those he may know of; else he was answered. Whether they exist
+/// does not show.
+bool covers(RestCall& call) {
+  const Scope& scope = call.principal.scope;
+  const bool node = call.path.empty() || scope.covers_node(call.path[0]);
+  if (node && (call.path.size() < 2 || scope.covers_resource(call.path[1]))) return true;
+  call.reply(problem(
+      403, Errc::unauthorized,
+      fmt::format("the token is not for {}", node ? call.path[0] + "/" + call.path[1] : call.path[0])));
+  return false;
+}
+
 ws::HttpResponse not_found() {
   return problem(404, Errc::rejected, "there is no such path; docs/openapi.yaml describes the API");
 }
@@ -78,6 +106,26 @@ std::span<const RestRoute> rest_routes() { return kRoutes; }
 std::string_view RestCall::parameter(const std::string& name) const {
   const auto found = query.find(name);
   return found == query.end() ? std::string_view() : std::string_view(found->second);
+}
+
+void show_session(const RestServices&, RestCall call) {
+  const Principal& who = call.principal;
+  std::string body;
+  wire::JsonWriter json(body);
+  json.open_object();
+  json.string("name", who.name);
+  json.string("role", to_string(who.role));
+  json.boolean("login", who.kind == Principal::Kind::user);
+  if (who.expires) json.string("expires", format_utc(*who.expires));
+  for (const auto& [name, patterns] :
+       {std::pair("nodes", &who.scope.nodes), {"resources", &who.scope.resources}}) {
+    if (patterns->empty()) continue;
+    json.open_array(name);
+    for (const std::string& pattern : *patterns) json.string(pattern);
+    json.close_array();
+  }
+  json.close_object();
+  call.reply(json_response(std::move(body)));
 }
 
 void Rest::handle(ws::HttpRequest request, ws::HttpResponder responder, Principal principal) {
@@ -94,9 +142,7 @@ void Rest::handle(ws::HttpRequest request, ws::HttpResponder responder, Principa
       allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
       continue;
     }
-    if (route.writes ? !call.principal.may_write : !call.principal.may_read) {
-      return call.reply(problem(403, Errc::unauthorized, "not allowed"));
-    }
+    if (auto refusal = refuse(route, call.principal)) return call.reply(std::move(*refusal));
     for (const std::string_view segment : *found) {
       auto decoded = percent_decode(segment);
       if (!decoded) return call.reply(problem(400, Errc::usage, decoded.error().message));
@@ -109,6 +155,7 @@ void Rest::handle(ws::HttpRequest request, ws::HttpResponder responder, Principa
       return call.reply(
           problem(400, Errc::usage, fmt::format("a resource's name has up to {} bytes", kMaxResource)));
     }
+    if (!covers(call)) return;
     if (!parse_query(call.request.query, call.query)) {
       return call.reply(problem(400, Errc::usage, "the query is not percent-encoded as it should be"));
     }

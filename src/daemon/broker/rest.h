@@ -11,6 +11,7 @@
 #include "core/loop/event_loop.h"
 #include "core/model/principal.h"
 #include "core/ws/http_server.h"
+#include "daemon/broker/access.h"
 #include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
 #include "daemon/broker/idempotency.h"
@@ -31,6 +32,7 @@ struct RestServices {
   StoreRecords& records;
   Counters& counters;
   Announcements& announcements;
+  Access& access;
   TimePoint since{};          ///< when the broker began
   std::weak_ptr<char> alive;  ///< expired once the broker, and with it all of the above, is gone
 };
@@ -66,11 +68,14 @@ struct RestRoute {
   std::string_view method;
   std::string_view pattern;
   void (*handler)(const RestServices&, RestCall);
-  bool writes = false;  ///< asks for Principal::may_write
+  Role needs = Role::viewer;
+  bool everything = false;  ///< not for those who may know of some nodes or resources only
 };
 /// Every route; a further one is a row.
 [[nodiscard]] std::span<const RestRoute> rest_routes();
 
+/// Who asks, and what he may.
+void show_session(const RestServices& services, RestCall call);
 void list_nodes(const RestServices& services, RestCall call);
 void show_node(const RestServices& services, RestCall call);
 void forget_node(const RestServices& services, RestCall call);

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <deque>
 
@@ -20,12 +22,24 @@ bool wants_stream(const ws::HttpRequest& request) {
   return request.header("accept").find("text/event-stream") != std::string_view::npos;
 }
 
+/// What logs of access say is for administrators; what is about a node, for those who may know of it. What a
+/// write brought is told to those who may know of every resource.
+bool may_see(const Principal& who, const store::Event& event) {
+  constexpr std::array kAudit = {"login", "login_failed", "logout", "user_added", "access_changed"};
+  const auto is_type = [&](const char* type) { return event.type == type; };
+  if (std::any_of(kAudit.begin(), kAudit.end(), is_type)) return who.may_administer();
+  if (who.scope.whole()) return true;
+  return !event.uid.empty() && who.scope.covers_node(event.uid) &&
+         (who.scope.resources.empty() || event.data.empty());
+}
+
 /// One reader: first what the store has after its last id, then what happens.
 class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
  public:
   /// `past`: what the store has comes first; else only what happens from here on.
-  EventStream(const RestServices& services, store::EventQuery query, bool past)
+  EventStream(const RestServices& services, Principal principal, store::EventQuery query, bool past)
       : services_(services),
+        principal_(std::move(principal)),
         query_(std::move(query)),
         timer_(services.loop.make_timer([this] { still_there(); })),
         catching_up_(past) {
@@ -41,6 +55,7 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
     if (catching_up_) ask();
   }
   std::string take() override { return std::exchange(out_, {}); }
+  [[nodiscard]] bool ended() const override { return over_; }
   void closed() override { leave(); }
 
   void happened(const store::Event& event) override {
@@ -61,12 +76,18 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
   }
   void write(const store::Event& event) {
     query_.after = event.id;
+    if (!may_see(principal_, event) || may_no_more()) return;
     if (out_.size() > kMaxWaiting)
       return;  // it reads too slowly: what it misses, its next Last-Event-ID brings
     std::string json;
     wire::JsonWriter writer(json);
     write_event(writer, event);
     out_ += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.id, event.type, json);
+  }
+  /// The user, token or key was taken away: the stream ends.
+  bool may_no_more() {
+    over_ = over_ || !services_.access.holds(principal_, services_.loop.wall_now());
+    return over_;
   }
   void ask() {
     query_.limit = kPiece;
@@ -84,7 +105,7 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
     if (catching_up_) {
       ask();
     } else {
-      out_ += ":\n\n";
+      if (!may_no_more()) out_ += ":\n\n";
       wake_();
     }
     timer_->start(kStillThere);
@@ -97,6 +118,7 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
   }
 
   RestServices services_;
+  Principal principal_;
   store::EventQuery query_;
   std::unique_ptr<Timer> timer_;
   UniqueFunction<void()> wake_;
@@ -105,6 +127,7 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
   bool catching_up_;
   bool missed_ = false;  ///< something happened since the store was asked
   bool left_ = false;
+  bool over_ = false;
 };
 
 void stream_events(const RestServices& services, RestCall call, store::EventQuery query) {
@@ -118,7 +141,7 @@ void stream_events(const RestServices& services, RestCall call, store::EventQuer
   ws::HttpResponse response;
   response.content_type = "text/event-stream";
   response.headers.emplace_back("cache-control", "no-store");
-  response.stream = std::make_shared<EventStream>(services, std::move(query), past);
+  response.stream = std::make_shared<EventStream>(services, call.principal, std::move(query), past);
   call.reply(std::move(response));
 }
 
@@ -162,7 +185,9 @@ void list_events(const RestServices& services, RestCall call) {
         wire::JsonWriter json(body);
         json.open_object();
         json.open_array("items");
-        for (const auto& event : *events) write_event(json, event);
+        for (const auto& event : *events) {
+          if (may_see(asked.principal, event)) write_event(json, event);
+        }
         json.close_array();
         if (more) {
           json.string("next", std::to_string(events->back().id));

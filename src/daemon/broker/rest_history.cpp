@@ -140,6 +140,11 @@ void show_history(const RestServices& services, RestCall call) {
   const auto limit = parse_limit(call.parameter("limit"), kDefaultPoints, kMaxPoints);
   if (query.uid.empty() || query.resource.empty())
     return call.reply(problem(400, Errc::usage, "node and resource name what to show"));
+  const Scope& scope = call.principal.scope;
+  if (!scope.covers_node(query.uid) || !scope.covers_resource(query.resource)) {
+    return call.reply(problem(403, Errc::unauthorized,
+                              fmt::format("the token is not for {}/{}", query.uid, query.resource)));
+  }
   for (const auto* time : {&from, &to})
     if (!*time) return call.reply(problem(400, time->error()));
   if (!limit)

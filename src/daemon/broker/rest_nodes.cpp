@@ -17,6 +17,7 @@ struct NodeFilter {
   std::string_view state, gateway;
   std::string protocol, word;  ///< lower case
   std::string_view label_name, label_value;
+  const Scope& scope;
 
   [[nodiscard]] bool takes(const Node& node) const {
     if (node.hidden || !labelled(node)) return false;
@@ -36,7 +37,9 @@ struct NodeFilter {
   [[nodiscard]] bool named(const Node& node) const {
     for (const std::string_view name : {"name", "board"}) {
       const Resource* resource = node.find(name);
-      if (resource != nullptr && text::lower(resource->bytes).find(word) != std::string::npos) return true;
+      if (resource != nullptr && scope.covers_resource(name) &&
+          text::lower(resource->bytes).find(word) != std::string::npos)
+        return true;
     }
     return false;
   }
@@ -174,19 +177,21 @@ void list_nodes(const RestServices& services, RestCall call) {
                           text::lower(call.parameter("protocol")),
                           text::lower(call.parameter("q")),
                           label.substr(0, label.find('=')),
-                          label.find('=') == std::string_view::npos ? "" : label.substr(label.find('=') + 1)};
+                          label.find('=') == std::string_view::npos ? "" : label.substr(label.find('=') + 1),
+                          call.principal.scope};
   if (!filter.state.empty() && filter.state != "live" && filter.state != "stale" && filter.state != "out") {
     return call.reply(problem(400, Errc::usage, "state is live, stale or out"));
   }
   std::vector<const Node*> found;
   for (const auto& node : services.table.slots()) {
-    if (node && (page->after.empty() || node->uid > page->after) && filter.takes(*node))
+    const bool next = node && (page->after.empty() || node->uid > page->after);
+    if (next && call.principal.scope.covers_node(node->uid) && filter.takes(*node))
       found.push_back(node.get());
   }
   const bool more =
       first_page(found, page->limit, [](const Node& node) -> const std::string& { return node.uid; });
   Page out;
-  for (const Node* node : found) write_node(out.json, *node);
+  for (const Node* node : found) write_node(out.json, *node, call.principal.scope);
   call.reply(json_response(out.finish(found.empty() ? "" : found.back()->uid, more)));
 }
 
@@ -211,7 +216,7 @@ void show_node(const RestServices& services, RestCall call) {
   }
   std::string body;
   wire::JsonWriter json(body);
-  write_node(json, *node);
+  write_node(json, *node, call.principal.scope);
   call.reply(json_response(std::move(body)));
 }
 

@@ -79,8 +79,8 @@ void ask_node(const RestServices& services, RestCall call, Method method, BodyVa
     if (!key.empty()) services.idempotency.finish(key, response, false);
     return call.reply(response);
   }
-  const NodeRequest request{method,   call.path[0], call.path[1], value.bytes, value.content_format,
-                            *timeout, *expires};
+  const NodeRequest request{method,   call.path[0], call.path[1],          value.bytes, value.content_format,
+                            *timeout, *expires,     call.principal.label()};
   const Node* node = services.table.find(request.uid);
   auto waiting = std::make_unique<Waiting>(Waiting{
       services, std::move(call), method, std::move(value.bytes), value.content_format, std::move(key),
@@ -88,6 +88,11 @@ void ask_node(const RestServices& services, RestCall call, Method method, BodyVa
   services.asks.request(request, [waiting = std::move(waiting)](Result<wire::Answer> result) {
     waiting->finish(std::move(result));
   });
+}
+
+/// A key is its user's: another's with the same is another request.
+std::string whose(const Principal& principal) {
+  return principal.kind == Principal::Kind::anonymous ? std::string() : principal.label() + "\n";
 }
 
 bool is_json_body(const ws::HttpRequest& request) {
@@ -158,6 +163,9 @@ void read_resource(const RestServices& services, RestCall call) {
     return call.reply(problem(404, Errc::rejected, fmt::format("no node is named {}", call.path[0])));
   }
   const std::string_view live = call.parameter("live");
+  if ((live == "true" || live == "1") && !call.principal.may_write()) {
+    return call.reply(problem(403, Errc::unauthorized, "reading a node live needs the role operator"));
+  }
   if (live == "true" || live == "1") return ask_node(services, std::move(call), Method::get, {}, {});
   if (!live.empty() && live != "false" && live != "0") {
     return call.reply(problem(400, Errc::usage, "live is true or false"));
@@ -193,8 +201,8 @@ void write_resource(const RestServices& services, RestCall call) {
         problem(400, Errc::usage, fmt::format("an Idempotency-Key has 1 to {} bytes", Idempotency::kMaxKey)));
   }
   if (!key.empty()) {
-    const std::string print =
-        fmt::format("{}\n{}\n{}", call.request.method, call.request.path, call.request.body);
+    const std::string print = fmt::format("{}{}\n{}\n{}", whose(call.principal), call.request.method,
+                                          call.request.path, call.request.body);
     switch (services.idempotency.begin(key, print, services.loop.now(), call.responder)) {
       case Idempotency::Verdict::act: break;
       case Idempotency::Verdict::answered: return;

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -116,6 +117,16 @@ Result<std::string> fernet_decrypt(std::string_view key, std::string_view token)
   auto plain = run_cipher(false, encryption_half(*raw_key), all.substr(9, 16), signed_part.substr(kHeader));
   if (!plain) return refused("the token does not decrypt");
   return std::move(*plain);
+}
+
+WallTime fernet_time(std::string_view token) {
+  const auto bytes = text::decode_base64(token);
+  std::uint64_t seconds = 0;
+  for (std::size_t i = 1; bytes && i <= 8 && i < bytes->size(); ++i) {
+    seconds = seconds << 8 | static_cast<unsigned char>((*bytes)[i]);
+  }
+  constexpr std::uint64_t kLatest = 253'402'300'799;  // the year 9999: more would not fit
+  return WallTime(std::chrono::seconds(static_cast<std::int64_t>(std::min(seconds, kLatest))));
 }
 
 std::string fernet_make_key() {

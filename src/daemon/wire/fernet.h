@@ -13,6 +13,8 @@ namespace aiot::wire {
 [[nodiscard]] Result<std::string> fernet_encrypt(std::string_view key, std::string_view plain, WallTime now);
 /// Errc::unauthorized when the token is malformed or was not made with `key`; compares in constant time.
 [[nodiscard]] Result<std::string> fernet_decrypt(std::string_view key, std::string_view token);
+/// When a token that decrypts was made, as its maker's clock had it.
+[[nodiscard]] WallTime fernet_time(std::string_view token);
 /// A new random key.
 [[nodiscard]] std::string fernet_make_key();
 

@@ -27,7 +27,7 @@ TEST_CASE("pyaiot's token is accepted whether its list came whole or in parts") 
   const std::string token = *wire::pyaiot_token(kKeys, WallTime{});
   for (const auto& offered :
        {std::vector<std::string>{"token, " + token}, {"token", token}, {" token ,  " + token}}) {
-    const auto admitted = admit_gateway(request(offered), kKeys);
+    const auto admitted = admit_gateway(request(offered), {kKeys});
     REQUIRE(admitted);
     CHECK_FALSE(admitted->native);
     CHECK(admitted->subprotocol == "token");
@@ -42,11 +42,11 @@ TEST_CASE("missing, malformed and foreign tokens are unauthorized") {
         request({"aiot.gateway.v1"}), request({"aiot.gateway.v1"}, bound),
         request({"aiot.gateway.v1"}, "Basic " + bound), request({"aiot.gateway.v1"}, "Bearer x"),
         request({"aiot.gateway.v1"}, "Bearer " + token)}) {
-    const auto admitted = admit_gateway(bad, kKeys);
+    const auto admitted = admit_gateway(bad, {kKeys});
     REQUIRE_FALSE(admitted);
     CHECK(admitted.error().code == Errc::unauthorized);
   }
-  const auto good = admit_gateway(request({"aiot.gateway.v1"}, "bearer  " + bound), kKeys);
+  const auto good = admit_gateway(request({"aiot.gateway.v1"}, "bearer  " + bound), {kKeys});
   REQUIRE(good);
   CHECK(good->principal.name == "paris");
   CHECK(good->native);
