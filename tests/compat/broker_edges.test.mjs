@@ -9,11 +9,11 @@ import { WebClient } from '../support/web_client.mjs'
 
 describe('a broker with a store', () => {
   let broker, port
-  const connect = async (name) => {
+  const connect = async (name, stream = 's') => {
     const headers = { Authorization: `Bearer ${fernet(kPrivate, `${kSecret}\n${name}`)}` }
     const gateway = new WebClient(`ws://127.0.0.1:${port}/gw`, ['aiot.gateway.v1'], { headers })
     assert.equal(await gateway.opened, 'open')
-    gateway.send({ type: 'hello', version: 1, name, site: name, stream: 's', software: 'test', extensions: ['journal'] })
+    gateway.send({ type: 'hello', version: 1, name, site: name, stream, software: 'test', extensions: ['journal'] })
     const [welcome] = await gateway.wait((m) => m.type === 'welcome')
     gateway.sequence = welcome.acknowledged
     gateway.send({ type: 'sync', nodes: [], last: true })
@@ -62,6 +62,20 @@ describe('a broker with a store', () => {
       assert.equal(json.points.length, 1)
       await second.close()
     }
+  })
+
+  it('stores nothing twice of a gateway that starts again and again and asks for all its journal holds', async () => {
+    const lives = Array.from({ length: 40 }, (_, i) => `life-${i}`)
+    for (let start = 1; start <= lives.length; start += 13) {
+      // Each start asks for what is left of those before it, the oldest first.
+      for (const [i, stream] of lives.slice(0, start).entries()) {
+        const gateway = await connect('loop', stream)
+        if (gateway.sequence === 0) await gateway.batch(value('looping', 't', String(i)))
+        await gateway.close()
+      }
+    }
+    const { json } = await api('history?node=looping&resource=t')
+    assert.deepEqual(json.points.map((point) => Number(point.value)), Array.from({ length: 40 }, (_, i) => i))
   })
 
   it('takes no number near the end of all numbers', async () => {

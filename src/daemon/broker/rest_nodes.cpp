@@ -157,7 +157,15 @@ void label_node(const RestServices& services, RestCall call) {
   const auto labels = parse_labels(call.request.body);
   if (!labels) return call.reply(problem(400, labels.error()));
   const Node* node = services.table.find(call.path[0]);
-  if (node != nullptr && node->labels.size() + labels->size() > kMaxLabels) {
+  std::size_t count = 0;
+  if (node != nullptr) {
+    count = static_cast<std::size_t>(std::count_if(labels->begin(), labels->end(),
+                                                   [](const auto& label) { return !label.second.empty(); }));
+    for (const auto& label : node->labels)
+      count += std::none_of(labels->begin(), labels->end(),
+                            [&](const auto& given) { return given.first == label.first; });
+  }
+  if (count > kMaxLabels) {
     return call.reply(problem(400, Errc::usage, fmt::format("a node has up to {} labels", kMaxLabels)));
   }
   if (!services.routing.label(call.path[0], *labels)) {
