@@ -10,7 +10,8 @@ class App;
 
 namespace aiot::cli {
 
-/// DIR given, else $STATE_DIRECTORY, else $XDG_STATE_HOME/aiot; nothing is made. Errc::usage when there is none.
+/// DIR given, else $STATE_DIRECTORY, else $XDG_STATE_HOME/aiot; nothing is made. Errc::usage when there is
+/// none.
 [[nodiscard]] Result<std::string> find_state_dir(const std::string& given);
 
 /// Which users file: --users-file, or `users` in the state directory.

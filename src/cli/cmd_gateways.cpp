@@ -49,8 +49,9 @@ class GatewayList {
     if (context_.json()) return context_.output().line(json_line(gateway));
     const auto nodes = gateway.find("nodes");
     table_.add({member(gateway, "name"), member(gateway, "state"),
-                nodes != gateway.end() && nodes->is_number_unsigned() ? std::to_string(nodes->get<std::uint64_t>())
-                                                                      : std::string(),
+                nodes != gateway.end() && nodes->is_number_unsigned()
+                    ? std::to_string(nodes->get<std::uint64_t>())
+                    : std::string(),
                 member(gateway, "site"), member(gateway, "wire"), member(gateway, "credential"),
                 member(gateway, "peer"), member(gateway, "software")});
   }
@@ -66,8 +67,10 @@ class GatewaysCommand final : public Command {
  public:
   [[nodiscard]] CommandHelp help() const override {
     return {"",
-            "Asks a broker for its gateways: name, whether it is connected, how many nodes it has, site, wire, by what it "
-            "proved itself (current keys, previous keys after aiot keys rotate, or a token by its id), address and "
+            "Asks a broker for its gateways: name, whether it is connected, how many nodes it has, site, "
+            "wire, by what it "
+            "proved itself (current keys, previous keys after aiot keys rotate, or a token by its id), "
+            "address and "
             "software. --json prints one a line, as the broker's REST interface describes it.\n\n"
             "The broker is --broker, AIOT_BROKER or the configuration's, else the one at 127.0.0.1:8000.",
             {{"aiot gateways", "all of them"},

@@ -32,17 +32,19 @@ class KeysCommand final : public Command {
         "a "
         "token made with the keys: with --gateway the one of a native gateway, bound to its name, without it "
         "the one that every pyaiot gateway with this key file uses. show prints the keys.\n\n"
-        "rotate makes a new pair and keeps the one before, under [previous]: tokens made with either are good, so "
-        "that gateways can be given new ones one by one (aiot gateways shows who uses which). retire forgets the "
-        "previous pair, and the broker closes what was opened with it. The broker notices both within a second.\n\n"
+        "rotate makes a new pair and keeps the one before, under [previous]: tokens made with either are "
+        "good, so "
+        "that gateways can be given new ones one by one (aiot gateways shows who uses which). retire forgets "
+        "the "
+        "previous pair, and the broker closes what was opened with it. The broker notices both within a "
+        "second.\n\n"
         "A broker on loopback makes the file itself when it is missing; elsewhere, generate it, and copy it "
         "to "
         "the gateways or give them tokens.",
         {{"aiot keys generate", "the usual key file"},
          {"aiot keys token --gateway paris > paris.token", "a token for one gateway"},
          {"aiot keys show --key-file /etc/aiot/keys", "what is in it"}},
-        {"aiot-serve-broker(1)", "aiot-serve-gateway(1)", "aiot-gateways(1)",
-         "aiot-tokens(1)"}};
+        {"aiot-serve-broker(1)", "aiot-serve-gateway(1)", "aiot-gateways(1)", "aiot-tokens(1)"}};
   }
 
   void configure(CLI::App& app) override {

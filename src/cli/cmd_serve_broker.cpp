@@ -22,9 +22,12 @@ class ServeBrokerCommand final : public Command {
         "Gateways prove themselves with a token made from the key file (aiot keys). A broker that listens on "
         "loopback makes a missing key file itself. The ready line on stderr names the bound address. SIGTERM "
         "drains and exits 0 within 5 seconds; SIGHUP reads the keys and users again.\n\n"
-        "As long as there is neither a user (aiot users) nor a token (aiot tokens), a broker on loopback is open to "
-        "everyone there. One that other machines can reach refuses to start like that, unless --anonymous says what "
-        "everyone may, or --insecure accepts it. From the first user or token on, people log in at /login, programs "
+        "As long as there is neither a user (aiot users) nor a token (aiot tokens), a broker on loopback is "
+        "open to "
+        "everyone there. One that other machines can reach refuses to start like that, unless --anonymous "
+        "says what "
+        "everyone may, or --insecure accepts it. From the first user or token on, people log in at /login, "
+        "programs "
         "send Authorization: Bearer TOKEN, and only /healthz and /readyz answer everybody.",
         {{"aiot serve-broker", "on this machine alone"},
          {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys", "for the network"},

@@ -66,7 +66,8 @@ class ServeGatewayCommand final : public Command {
         "is "
         "forgotten at the broker.\n\n"
         "--standalone runs the broker and its dashboard in the same process and takes serve-broker's "
-        "options; without any user it tells a link, good once, with which the first one is made, and beyond loopback "
+        "options; without any user it tells a link, good once, with which the first one is made, and beyond "
+        "loopback "
         "nobody else gets in until then. --broker off runs it without any broker. "
         "The ready line on stderr names every bound address. SIGTERM drains and exits 0 within 5 seconds.",
         {{"aiot serve-gateway --broker wss://iot.example --token-file paris.token --name paris", "at a site"},
@@ -116,7 +117,8 @@ class ServeGatewayCommand final : public Command {
     std::vector<std::pair<std::string, std::string>> listeners;
     for (const auto& [name, address] : gateway_->listeners()) listeners.emplace_back(name, address.text());
     if (broker_) listeners.emplace_back("http", broker_->bound().text());
-    if (broker_ && !broker_->legacy_bound().empty()) listeners.emplace_back("legacy", broker_->legacy_bound().text());
+    if (broker_ && !broker_->legacy_bound().empty())
+      listeners.emplace_back("legacy", broker_->legacy_bound().text());
     Service service{context.loop(),
                     [this](Duration deadline, Completion<> done) { stop(deadline, std::move(done)); },
                     [this] {
@@ -151,9 +153,10 @@ class ServeGatewayCommand final : public Command {
     }
     if (auto filled = fill_journal(); !filled) return filled;
     if (options_.metrics && !options_.metrics->is_loopback() && !daemon_.insecure()) {
-      return make_error(Errc::usage, fmt::format("--metrics {}: everyone there could read it; let it listen on loopback, "
-                                                 "or accept it with --insecure",
-                                                 options_.metrics->text()));
+      return make_error(Errc::usage,
+                        fmt::format("--metrics {}: everyone there could read it; let it listen on loopback, "
+                                    "or accept it with --insecure",
+                                    options_.metrics->text()));
     }
     auto dir = daemon_.state_dir();
     if (!dir) return dir.error();

@@ -26,21 +26,25 @@ using access::Contents;
 class UsersCommand final : public Command {
  public:
   [[nodiscard]] CommandHelp help() const override {
-    return {
-        "list|add|passwd|role|remove [NAME]",
-        "Manages the people who may log in at a broker: a file that the broker on this machine reads again when it "
-        "changes, at the latest a second later. Those who were removed or given another password or role are logged "
-        "out. The file holds no password, only what one can be checked with (argon2id).\n\n"
-        "Roles: a viewer sees nodes, values, history and events; an operator writes to nodes, reads them live and "
-        "labels them too; an admin forgets nodes, imports history and sees the audit log as well.\n\n"
-        "From the first user (or token, see aiot-tokens(1)) on, everyone must log in or send a token; serve-broker's "
-        "--anonymous says what the others may. add and passwd ask for the password at the terminal, or read it from "
-        "--password-file.",
-        {{"aiot users add ada --role admin", "the first administrator"},
-         {"aiot users add kim --password-file -  < kim.txt", "a viewer, from a script"},
-         {"aiot users role kim operator", "kim may switch things now"},
-         {"aiot users list --users-file /var/lib/aiot/users", "who is there"}},
-        {"aiot-tokens(1)", "aiot-serve-broker(1)", "aiot-keys(1)"}};
+    return {"list|add|passwd|role|remove [NAME]",
+            "Manages the people who may log in at a broker: a file that the broker on this machine reads "
+            "again when it "
+            "changes, at the latest a second later. Those who were removed or given another password or role "
+            "are logged "
+            "out. The file holds no password, only what one can be checked with (argon2id).\n\n"
+            "Roles: a viewer sees nodes, values, history and events; an operator writes to nodes, reads them "
+            "live and "
+            "labels them too; an admin forgets nodes, imports history and sees the audit log as well.\n\n"
+            "From the first user (or token, see aiot-tokens(1)) on, everyone must log in or send a token; "
+            "serve-broker's "
+            "--anonymous says what the others may. add and passwd ask for the password at the terminal, or "
+            "read it from "
+            "--password-file.",
+            {{"aiot users add ada --role admin", "the first administrator"},
+             {"aiot users add kim --password-file -  < kim.txt", "a viewer, from a script"},
+             {"aiot users role kim operator", "kim may switch things now"},
+             {"aiot users list --users-file /var/lib/aiot/users", "who is there"}},
+            {"aiot-tokens(1)", "aiot-serve-broker(1)", "aiot-keys(1)"}};
   }
 
   void configure(CLI::App& app) override {
@@ -49,9 +53,10 @@ class UsersCommand final : public Command {
         .required();
     add_argument(app, "NAME", name_, "the user", false);
     add_argument(app, "ROLE", new_role_, "role: the new one", false);
-    add_choice(app, "--role", role_, "add: what the user may (default viewer)", {"viewer", "operator", "admin"});
-    add_text(app, "--password-file", password_file_, "add, passwd: read the password from here; - is standard input",
-             "FILE");
+    add_choice(app, "--role", role_, "add: what the user may (default viewer)",
+               {"viewer", "operator", "admin"});
+    add_text(app, "--password-file", password_file_,
+             "add, passwd: read the password from here; - is standard input", "FILE");
     file_.add(app);
     file_.add_state_dir(app);
   }
@@ -60,12 +65,15 @@ class UsersCommand final : public Command {
     if (auto good = check(); !good) return context.fail(good.error());
     auto path = file_.path();
     if (!path) return context.fail(path.error());
-    if (path->empty()) return context.fail(make_error(Errc::usage, "--state-dir off keeps no users; give --users-file"));
+    if (path->empty())
+      return context.fail(make_error(Errc::usage, "--state-dir off keeps no users; give --users-file"));
     if (action_ == "list") return list(context, *path);
     auto done = change(*path);
     if (!done) return context.fail(done.error());
     if (context.json()) context.output().line(json_line({{"name", name_}, {"done", action_}}));
-    if (last_one_gone_) context.note("there is neither a user nor a token left: a broker on loopback is open to everyone there");
+    if (last_one_gone_)
+      context.note(
+          "there is neither a user nor a token left: a broker on loopback is open to everyone there from its next start on");
     return kDone;
   }
 
@@ -79,7 +87,8 @@ class UsersCommand final : public Command {
     if (action_ == "role" && (!parse_role(new_role_) || *parse_role(new_role_) == Role::none)) {
       return usage("users role NAME needs viewer, operator or admin");
     }
-    if (action_ != "role" && !new_role_.empty()) return usage(fmt::format("users {} takes one name", action_));
+    if (action_ != "role" && !new_role_.empty())
+      return usage(fmt::format("users {} takes one name", action_));
     if (action_ != "add" && !role_.empty()) return usage("--role goes with users add");
     if (action_ != "add" && action_ != "passwd" && !password_file_.empty()) {
       return usage("--password-file goes with users add and users passwd");
@@ -101,15 +110,18 @@ class UsersCommand final : public Command {
 
   Result<void> apply(Contents& contents, const std::string& kept) {
     auto& users = contents.users;
-    const auto user = std::find_if(users.begin(), users.end(), [&](const auto& at) { return at.name == name_; });
+    const auto user =
+        std::find_if(users.begin(), users.end(), [&](const auto& at) { return at.name == name_; });
     const std::string shown = text::escape_controls(name_);
     if (action_ == "add") {
-      if (user != users.end()) return make_error(Errc::usage, fmt::format("there is a user {} already", shown));
+      if (user != users.end())
+        return make_error(Errc::usage, fmt::format("there is a user {} already", shown));
       if (users.size() >= access::kMaxUsers) {
         return make_error(Errc::usage, fmt::format("there are {} users, more is not possible", users.size()));
       }
-      users.push_back({name_, parse_role(role_).value_or(Role::viewer), kept,
-                       std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now())});
+      users.push_back(
+          {name_, parse_role(role_).value_or(Role::viewer), kept,
+           std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now())});
       return {};
     }
     if (user == users.end()) return make_error(Errc::usage, fmt::format("there is no user {}", shown));

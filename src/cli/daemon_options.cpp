@@ -42,16 +42,18 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
   users_file_.add(app);
-  add_choice(app, "--anonymous", anonymous_,
-             "what those may who do not log in and send no token (default none, once there is a user or token)",
-             {"none", "viewer", "operator"});
+  add_choice(
+      app, "--anonymous", anonymous_,
+      "what those may who do not log in and send no token (default none, once there is a user or token)",
+      {"none", "viewer", "operator"});
   add_flag(app, "--insecure", insecure_,
            "listen beyond loopback although nobody has to prove himself: everyone may do everything");
   add_flag(app, "--no-shared-token", no_shared_token_,
            "refuse the one token that all of pyaiot's gateways share; gateways need tokens of their own");
-  add_address(app, "--legacy-listen", legacy_listen_,
-              "serve pyaiot's gateways and pages, which speak no TLS, here: its /gw and /ws alone (default nowhere)",
-              kLegacyPort, true);
+  add_address(
+      app, "--legacy-listen", legacy_listen_,
+      "serve pyaiot's gateways and pages, which speak no TLS, here: its /gw and /ws alone (default nowhere)",
+      kLegacyPort, true);
 }
 
 void DaemonOptions::set_up_log(Context& context) const {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "cli/files.h"
+#include "core/base/secret_file.h"
 
 namespace aiot::cli {
 
@@ -56,7 +57,7 @@ class Terminal {
 
 Result<std::string> read_new_password(const std::string& file) {
   if (!file.empty()) {
-    auto content = file == "-" ? read_stdin(kMaxLine) : read_file(file, kMaxLine);
+    auto content = file == "-" ? read_stdin(kMaxLine) : read_secret_file(file, "password file");
     if (!content) return content;
     // A password may begin or end with spaces, but a line's end is none of it.
     std::string password = content->substr(0, content->find('\n'));
@@ -65,7 +66,8 @@ Result<std::string> read_new_password(const std::string& file) {
   }
   const Terminal terminal;
   if (!terminal.there()) {
-    return make_error(Errc::usage, "there is no terminal to ask for the password: give --password-file FILE or -");
+    return make_error(Errc::usage,
+                      "there is no terminal to ask for the password: give --password-file FILE or -");
   }
   std::string password = terminal.ask("Password: ");
   if (terminal.ask("Again: ") != password) return make_error(Errc::usage, "the two passwords differ");

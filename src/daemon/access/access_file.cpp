@@ -5,15 +5,31 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 
 #include "core/base/folders.h"
-#include "core/base/private_file.h"
+#include "core/base/secret_file.h"
 #include "core/base/text.h"
 
 namespace aiot::access {
 namespace {
 
 constexpr std::size_t kMaxFile = 16 * 1024 * 1024;
+
+/// Many tokens are more than a secret's file may hold elsewhere.
+Result<std::string> read_checked(const std::string& path) {
+  if (auto good = check_secret_file(path); !good) return good.error();
+  std::ifstream file(path, std::ios::binary);
+  std::string content(kMaxFile + 1, '\0');
+  if (!file.read(content.data(), static_cast<std::streamsize>(content.size())) && !file.eof()) {
+    Error error = errno_error("cannot read the users file " + text::escape_controls(path), errno);
+    error.code = Errc::internal;
+    return error;
+  }
+  content.resize(static_cast<std::size_t>(file.gcount()));
+  if (content.size() <= kMaxFile) return content;
+  return make_error(Errc::usage, fmt::format("{} is too long for a users file", text::escape_controls(path)));
+}
 
 }  // namespace
 
@@ -37,7 +53,7 @@ Result<void> check_name(std::string_view what, std::string_view name) {
 }
 
 Result<Contents> read_access_file(const std::string& path) {
-  auto text = read_private_file(path, kMaxFile);
+  auto text = read_checked(path);
   if (!text && text.error().native == ENOENT) return Contents();
   if (!text) return text.error();
   auto contents = parse_contents(*text);

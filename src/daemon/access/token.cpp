@@ -21,6 +21,8 @@ std::string make_secret() {
   random_bytes(bytes.data(), bytes.size());
   std::string secret(kPrefix);
   secret += text::base64url({bytes.data(), bytes.size()});
+  // Padding says nothing, and is in the way where a secret is part of a link or a subprotocol.
+  secret.resize(secret.find_last_not_of('=') + 1);
   return secret;
 }
 

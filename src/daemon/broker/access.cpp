@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "core/base/log.h"
@@ -47,32 +46,31 @@ std::string_view bearer_of(const ws::Headers& headers) {
   return {};
 }
 
-std::string proof_of(const access::Token& token) {
-  return fmt::format("{} {}", to_string(token.role), token.hash);
-}
-
 }  // namespace
 
 std::string_view login_cookie(bool secure) { return secure ? "__Host-aiot_login" : "aiot_login"; }
 
 Access::Access(AccessOptions options, std::string key_file, SocketAddress listen)
-    : options_(std::move(options)), key_file_(std::move(key_file)), listen_(listen) {}
+    : options_(std::move(options)),
+      key_file_(std::move(key_file)),
+      listen_(listen),
+      exposed_(!listen.is_loopback() || (options_.legacy_listen && !options_.legacy_listen->is_loopback())) {}
 
 Result<void> Access::open() {
   auto contents = options_.file.empty() ? Result<access::Contents>(access::Contents())
                                         : access::read_access_file(options_.file);
   if (!contents) return contents.error();
   take(std::move(*contents));
-  const bool guarded = listen_.is_loopback() || options_.insecure || options_.setup_link ||
-                       options_.anonymous || contents_.has_clients();
-  if (!guarded) {
+  const bool fine = !exposed_ || options_.insecure || options_.setup_link || options_.anonymous || guarded_;
+  if (!fine) {
     return make_error(
         Errc::usage,
         fmt::format(
             "{} can be reached from other machines, and without users everyone there could read and write "
             "everything: make one with aiot users add NAME --role admin (in {}), say with --anonymous what "
             "those may who do not log in, or accept it with --insecure",
-            listen_.text(), options_.file.empty() ? "--users-file" : text::escape_controls(options_.file)));
+            (listen_.is_loopback() ? *options_.legacy_listen : listen_).text(),
+            options_.file.empty() ? "--users-file" : text::escape_controls(options_.file)));
   }
   auto keys = open_keys(key_file_, listen_);
   if (!keys) return keys.error();
@@ -83,6 +81,7 @@ Result<void> Access::open() {
 
 void Access::take(access::Contents contents) {
   contents_ = std::move(contents);
+  guarded_ = guarded_ || contents_.has_clients();
   file_mark_ = mark_of(options_.file);
   tokens_.clear();
   for (std::size_t i = 0; i < contents_.tokens.size(); ++i) tokens_[contents_.tokens[i].hash] = i;
@@ -110,14 +109,11 @@ bool Access::refresh(bool all, TimePoint now) {
       log::error("users and tokens stay as they were: {}", contents.error().message);
     }
   }
-  const auto before = logins_.size();
   logins_.sweep(now, [this](const Logins::Login& login) { return login.proof == proof_of_user(login.user); });
-  return changed || logins_.size() != before;
+  return changed;
 }
 
-bool Access::is_open() const {
-  return !options_.anonymous && !contents_.has_clients() && (listen_.is_loopback() || options_.insecure);
-}
+bool Access::is_open() const { return !options_.anonymous && !guarded_ && (!exposed_ || options_.insecure); }
 
 Role Access::anonymous() const { return is_open() ? Role::admin : options_.anonymous.value_or(Role::none); }
 
@@ -141,7 +137,7 @@ Result<Principal> Access::by_token(std::string_view secret, WallTime now) const 
   out.role = token.role;
   out.name = !token.gateway.empty() ? token.gateway : !token.name.empty() ? token.name : token.id;
   out.id = "token " + token.id;
-  out.proof = proof_of(token);
+  out.proof = token.hash;
   out.scope = token.scope;
   out.expires = token.expires;
   return out;
@@ -195,9 +191,11 @@ bool Access::gateway_holds(const Principal& principal, WallTime) const {
 bool Access::holds(const Principal& principal, WallTime now) const {
   if (principal.expires && *principal.expires <= now) return false;
   const auto has_token = [&] {
-    return std::any_of(contents_.tokens.begin(), contents_.tokens.end(), [&](const access::Token& token) {
-      return proof_of(token) == principal.proof && token.scope == principal.scope;
-    });
+    const auto found = tokens_.find(principal.proof);
+    if (found == tokens_.end()) return false;
+    const access::Token& token = contents_.tokens[found->second];
+    return token.role == principal.role && token.scope == principal.scope &&
+           token.expires == principal.expires;
   };
   switch (principal.kind) {
     case Principal::Kind::anonymous: return principal.role == anonymous();

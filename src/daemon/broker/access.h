@@ -20,16 +20,17 @@ namespace aiot::broker {
 ///
 /// While there is neither a user nor a token for clients, a broker on loopback (or one that is told to be
 /// insecure) is open: everyone may do everything. Elsewhere, and from the first user or token on, those that
-/// do not say who they are may do what AccessOptions::anonymous says, by default nothing.
+/// do not say who they are may do what AccessOptions::anonymous says, by default nothing. That the last user
+/// is removed opens nothing before the next start.
 class Access {
  public:
-  /// `listen`: where clients reach the broker.
+  /// `listen`: where clients reach the broker, beside AccessOptions::legacy_listen.
   Access(AccessOptions options, std::string key_file, SocketAddress listen);
 
   /// Reads both files. Errc::usage when others could reach a broker that does not tell anyone apart.
   [[nodiscard]] Result<void> open();
   /// Reads again what changed since, or all of it; what cannot be read is logged and stays as it was. True
-  /// when something is not as it was: principals that hold() no more must go.
+  /// when keys, users or tokens were read. Logins that are over end.
   bool refresh(bool all, TimePoint now);
 
   /// Who sends these headers. Errc::unauthorized for a token that is not, or no longer, good.
@@ -58,6 +59,8 @@ class Access {
   AccessOptions options_;
   std::string key_file_;
   SocketAddress listen_;
+  bool exposed_;          ///< other machines can reach it
+  bool guarded_ = false;  ///< there is, or was since the start, a user or token
   wire::Keys keys_;
   access::Contents contents_;
   std::unordered_map<std::string, std::size_t> tokens_;  ///< by digest: where in contents_

@@ -6,7 +6,6 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/base/uri.h"
 #include "core/loop/event_loop.h"
 #include "core/ws/http_server.h"
 #include "daemon/broker/access.h"
@@ -162,7 +161,10 @@ class BrokerImpl final : public Broker {
   /// Closes the connections of those who may not go on.
   void examine() {
     const WallTime now = loop_.wall_now();
-    guards_.close_unless([&](const Principal& principal) { return access_.holds(principal, now); });
+    guards_.close_unless([&](const Principal& principal) {
+      if (principal.kind == Principal::Kind::user) access_.logins().touch(principal.id, loop_.now());
+      return access_.holds(principal, now);
+    });
   }
 
   /// A request to a node has an outcome: the node's counters, and for a write an event.
@@ -204,9 +206,10 @@ class BrokerImpl final : public Broker {
     return {};
   }
 
-  /// Where nobody may anything unasked, a browser's credentials tell a page of ours from a stranger's.
+  /// Where those without credentials may nothing, a page under a stranger's name can do nothing either: a
+  /// browser sends credentials only to the name that it got them from.
   [[nodiscard]] bool may_come_from(std::string_view origin, std::string_view host) const {
-    return origin_allowed(origin, host, own_name_, options_.allow_origins, !access_.is_open());
+    return origin_allowed(origin, host, own_name_, options_.allow_origins, access_.anonymous() == Role::none);
   }
 
   ws::UpgradeDecision decide(const ws::UpgradeRequest& request) {
@@ -288,26 +291,20 @@ class BrokerImpl final : public Broker {
     if (path == "/readyz") {
       return responder.reply(stopping_ ? plain(503, "stopping\n") : plain(200, "ready\n"));
     }
-    const Principal who = principal ? std::move(*principal) : Principal();
-    if (path == "/metrics")
-      return responder.reply(may_see_metrics(who) ? metrics()
-                                                  : unauthorized("/metrics needs a "
-                                                                 "viewer"));
+    if (path == "/metrics") return responder.reply(show_metrics(principal));
     if (path == "/ws" || path == "/gw") {
       ws::HttpResponse response = plain(426, "this is a WebSocket\n");
       response.headers.emplace_back("upgrade", "websocket");
       return responder.reply(std::move(response));
     }
     // The dashboard shows nothing to somebody without a role; his browser goes where he gets one.
+    const bool may_read = principal && principal->may_read();
     const bool wants_page = reads && request.header("accept").find("text/html") != std::string_view::npos;
-    if (wants_page && !who.may_read()) {
-      const std::string next = request.query.empty() ? request.path : request.path + "?" + request.query;
-      return responder.reply(see_other("/login?next=" + percent_encode(next)));
+    if (wants_page && !may_read) {
+      return responder.reply(see_other(login_path(request)));
     }
     responder.reply(serve_file(request, options_.dashboard ? dashboard_assets() : std::span<const Asset>()));
   }
-
-  static bool may_see_metrics(const Principal& who) { return who.may_read() && who.scope.whole(); }
 
   static bool is_api(std::string_view path) { return path.substr(0, kApiPrefix.size()) == kApiPrefix; }
 
@@ -317,6 +314,13 @@ class BrokerImpl final : public Broker {
     response.body = body;
     response.headers.emplace_back("cache-control", "no-store");
     return response;
+  }
+
+  ws::HttpResponse show_metrics(const Result<Principal>& who) {
+    if (!who) return unauthorized(who.error().message);
+    if (who->may_read() && who->scope.whole()) return metrics();
+    if (who->kind == Principal::Kind::anonymous) return unauthorized("/metrics is for viewers");
+    return problem(403, Errc::unauthorized, "/metrics is for viewers of all nodes");
   }
 
   ws::HttpResponse metrics() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/text.h"
+#include "core/base/uri.h"
 #include "daemon/access/password.h"
 #include "daemon/access/token.h"
 
@@ -109,6 +110,16 @@ ws::HttpResponse see_other(std::string_view path) {
   response.status = 303;
   response.headers = {{"location", std::string(path)}, {"cache-control", "no-store"}};
   return response;
+}
+
+std::string login_path(const ws::HttpRequest& request) {
+  if (request.path == "/" && request.query.empty()) return "/login";
+  std::string out = "/login?next=";
+  for (const char c : request.path + (request.query.empty() ? "" : "?" + request.query)) {
+    // As a value in a query, where & and + mean something else than in a path.
+    out += c == '&' ? "%26" : c == '+' ? "%2B" : percent_encode({&c, 1});
+  }
+  return out;
 }
 
 std::string safe_path(std::string_view next) {

@@ -20,6 +20,8 @@ namespace aiot::broker {
 /// To another page of this broker.
 [[nodiscard]] ws::HttpResponse see_other(std::string_view path);
 
+/// Where to log in, and to come back from there to what was asked for.
+[[nodiscard]] std::string login_path(const ws::HttpRequest& request);
 /// `next` when it is a path of this broker, else "/".
 [[nodiscard]] std::string safe_path(std::string_view next);
 

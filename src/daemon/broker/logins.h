@@ -28,6 +28,10 @@ class Logins {
   [[nodiscard]] std::string use(std::string_view secret, TimePoint now);
   /// Null when it ended.
   [[nodiscard]] const Login* find(const std::string& id) const;
+  /// It is in use, as by an open WebSocket.
+  void touch(const std::string& id, TimePoint now) {
+    if (const auto found = logins_.find(id); found != logins_.end()) found->second.used = now;
+  }
   void end(const std::string& id) { logins_.erase(id); }
   /// Ends those that are too old, or of which `stands(login)` is false.
   template <class Stands>

@@ -8,8 +8,8 @@ namespace aiot::broker {
 
 class SessionGuards::Session final : public SessionGuards::Guarded {
  public:
-  Session(SessionGuards& guards, std::unique_ptr<ws::WsSession> session, Principal principal)
-      : Guarded(std::move(principal)), guards_(guards), session_(std::move(session)) {}
+  Session(SessionGuards& guards, std::unique_ptr<ws::WsSession> session, Principal who)
+      : Guarded(std::move(who)), guards_(guards), session_(std::move(session)) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session() override { leave(); }
