@@ -89,7 +89,7 @@ describe('the broker and its description', () => {
     await exchange(400, 'GET', resource, led, { query: '?live=perhaps' })
     await exchange(200, 'GET', gateways)
     await exchange(400, 'GET', gateways, {}, { query: '?cursor=%25' })
-    for (const path of ['/healthz', '/readyz', '/metrics']) await exchange(200, 'GET', path)
+    for (const path of ['/api/v1/session', '/healthz', '/readyz', '/metrics']) await exchange(200, 'GET', path)
   })
 
   it('answers about the past as described', async () => {

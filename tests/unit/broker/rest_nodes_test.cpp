@@ -32,8 +32,9 @@ struct World {
   StoreRecords records{loop, table};
   std::unique_ptr<store::Store> store = store::make_memory_store(disk);
   std::shared_ptr<char> alive = std::make_shared<char>();
-  RestServices services{loop,    table,    routing,       asks,        idempotency, store,
-                        records, counters, announcements, TimePoint{}, alive};
+  Access access{{}, "", {}};
+  RestServices services{loop,    table,    routing,       asks,   idempotency, store,
+                        records, counters, announcements, access, TimePoint{}, alive};
   FakeLink link;
 
   World() {

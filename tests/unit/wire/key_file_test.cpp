@@ -70,6 +70,42 @@ TEST_CASE("a key file is made private, whole and never over another") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path + "/deep"), {}) == 1);
 }
 
+TEST_CASE("a rotated key file admits by both pairs until the previous one is retired") {
+  Folder folder;
+  const std::string path = folder.path + "/keys";
+  const auto first = create_key_file(path);
+  REQUIRE(first);
+  CHECK(retire_key_file(path).error().code == Errc::usage);
+  const auto rotated = rotate_key_file(path);
+  REQUIRE(rotated);
+  CHECK(rotated->previous_secret == first->secret);
+  CHECK(rotated->secret != first->secret);
+  CHECK(*read_key_file(path) == *rotated);
+  // A second rotation would shut out who has not followed the first.
+  CHECK_THAT(rotate_key_file(path).error().message, Catch::Contains("keys retire"));
+  CHECK(*read_key_file(path) == *rotated);
+
+  const std::string old_token = *gateway_token(*first, "paris", WallTime{});
+  const std::string new_token = *gateway_token(*rotated, "paris", WallTime{});
+  CHECK(check_token(*rotated, old_token)->previous);
+  CHECK(check_token(*rotated, old_token)->gateway == "paris");
+  CHECK_FALSE(check_token(*rotated, new_token)->previous);
+  const auto retired = retire_key_file(path);
+  REQUIRE(retired);
+  CHECK_FALSE(read_key_file(path)->has_previous());
+  CHECK(check_token(*retired, old_token).error().code == Errc::unauthorized);
+  CHECK(check_token(*retired, new_token));
+}
+
+TEST_CASE("half a previous pair is a fault of the file") {
+  Folder folder;
+  const std::string pair = "[keys]\nsecret=a\nprivate=" + kKey + "\n";
+  CHECK_FALSE(read_key_file(folder.file("keys", pair))->has_previous());
+  CHECK_THAT(read_key_file(folder.file("keys", pair + "[previous]\nsecret=b\n")).error().message,
+             Catch::Contains("[previous]"));
+  CHECK_FALSE(read_key_file(folder.file("keys", pair + "[previous]\n")));
+}
+
 TEST_CASE("a token admits whom it was made for") {
   const Keys keys{"abcdefghijklmnopqrstuvwxyz012345", kKey};
   const auto pyaiot = pyaiot_token(keys, WallTime{});

@@ -1,0 +1,565 @@
+// Who may do what at the broker: the tables of SECURITY.md, cell by cell, and how credentials come and go.
+import assert from 'node:assert/strict'
+import { readFileSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { daemon, run, scratch, until } from '../support/process.mjs'
+import { WebClient } from '../support/web_client.mjs'
+import { Broker, fernet, joined, keyFile, kPrivate, kSecret, value } from './broker_peers.mjs'
+
+const require = createRequire(import.meta.url.replace('/integration/', '/'))
+const source = process.env.AIOT_SOURCE_DIR ?? new URL('../..', import.meta.url).pathname
+
+/** The rows of SECURITY.md's table NAME: { row: { column: cell } }. */
+function matrix(name) {
+  const text = readFileSync(join(source, 'SECURITY.md'), 'utf8')
+  const [, table] = new RegExp(`<!-- matrix: ${name} -->\\n((?:\\|.*\\n)+)`).exec(text) ?? assert.fail(`no matrix ${name}`)
+  const [head, , ...rows] = table.trim().split('\n').map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim().replaceAll('`', '')))
+  return Object.fromEntries(rows.map(([row, ...cells]) => [row, Object.fromEntries(cells.map((cell, i) => [head[i + 1], cell]))]))
+}
+
+/** A broker of the real command line, with a users file that the real command line changes. */
+export class GuardedBroker extends Broker {
+  constructor(options = {}) {
+    super()
+    this.folder = scratch()
+    this.users = join(this.folder, 'users')
+    this.keys = options.keys ?? keyFile(this.folder)
+  }
+  async serve(...args) {
+    this.process = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', this.keys, '--state-dir', join(this.folder, 'state'), '--users-file', this.users, ...args])
+    this.port = this.process.listeners.http.port
+    return this
+  }
+  async aiot(args, options) {
+    const { code, stdout, stderr } = await run([...args, '--users-file', this.users], options)
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`)
+    return stdout
+  }
+  user(name, role, password = `password of ${name}`) {
+    return this.aiot(['users', 'add', name, '--role', role, '--password-file', '-'], { input: `${password}\n` })
+  }
+  async token(...args) {
+    return JSON.parse(await this.aiot(['tokens', 'create', ...args, '--json']))
+  }
+  /** { status, headers, text, json, cookie } */
+  async post(path, fields, headers = {}) {
+    const answer = await this.request('POST', path, new URLSearchParams(fields).toString(), { 'content-type': 'application/x-www-form-urlencoded', ...headers })
+    return { ...answer, cookie: answer.headers['set-cookie']?.[0].split(';')[0] }
+  }
+  login(user, password = `password of ${user}`, headers) {
+    return this.post('/login', { user, password, next: '/nodes/n1?a=b' }, headers)
+  }
+  bearer(token) {
+    return token ? { authorization: `Bearer ${token}` } : {}
+  }
+  socket(path, protocols, token) {
+    return new WebClient(`ws://127.0.0.1:${this.port}${path}`, protocols, { headers: this.bearer(token) })
+  }
+  async follower(token) {
+    const client = this.socket('/ws', ['aiot.client.v1'], token)
+    const opened = await client.opened
+    if (opened !== 'open') return { refused: String(opened) }
+    client.send({ type: 'hello', version: 1, software: 'test' })
+    await client.wait((m) => m.type === 'welcome')
+    return client
+  }
+  /** A gateway that has nodes n1, n2 and n3 and does what it is asked. */
+  async withNodes() {
+    const gateway = await this.native('oslo')
+    for (const node of ['n1', 'n2', 'n3']) await gateway.batch(joined(node), value(node, 'led', '0'), value(node, 'temperature', '20°C'))
+    gateway.asked = []
+    gateway.socket.on('message', (data) => {
+      const message = JSON.parse(data)
+      if (message.type !== 'ask') return
+      gateway.asked.push(message)
+      gateway.send({ type: 'answer', id: message.id, value: '1', code: message.method === 'GET' ? '2.05' : '2.04', confirmed: 'device', rtt_us: 900 })
+    })
+    return gateway
+  }
+}
+
+describe('what is allowed is what SECURITY.md says', () => {
+  const broker = new GuardedBroker()
+  const tokens = { nobody: undefined, unknown: 'aiot_0123456789' }
+  let gateway
+  before(async () => {
+    const scope = ['--node', 'n1', '--resource', 'led']
+    for (const role of ['viewer', 'operator', 'admin']) tokens[role] = (await broker.token('--role', role)).token
+    tokens['viewer of n1/led'] = (await broker.token('--role', 'viewer', ...scope)).token
+    tokens['operator of n1/led'] = (await broker.token('--role', 'operator', ...scope)).token
+    tokens.gateway = (await broker.token('--gateway', 'paris')).token
+    tokens.expired = (await broker.token('--role', 'admin', '--expires', '1ms')).token
+    const revoked = await broker.token('--role', 'admin')
+    tokens.revoked = revoked.token
+    await broker.aiot(['tokens', 'revoke', revoked.id])
+    await broker.serve()
+    gateway = await broker.withNodes()
+  })
+  after(() => broker.end())
+
+  /** Calls `probe(token)` for each credential of the row and compares what it says. */
+  async function row(name, cells, probe) {
+    for (const [column, expected] of Object.entries(cells)) {
+      for (const who of column === 'not good' ? ['expired', 'revoked', 'unknown'] : [column]) {
+        assert.ok(who in tokens, `no such credential: ${who}`)
+        assert.equal(await probe(tokens[who], who), expected, `${name}, ${who}`)
+      }
+    }
+  }
+
+  const bodies = {
+    PUT: { value: '1' },
+    POST: { value: '1' },
+    PATCH: { labels: { floor: '1' } },
+  }
+  async function http(name, token) {
+    const [method, path] = name.split(' ')
+    const imports = name === 'POST /api/v1/history'
+    const headers = { ...broker.bearer(token), accept: path === '/' ? 'text/html' : '*/*' }
+    if (bodies[method]) headers['content-type'] = imports ? 'application/x-ndjson' : 'application/json'
+    const body = imports ? '{"node":"n1","resource":"led","time":"2026-01-01T00:00:00Z","value":"1"}\n' : bodies[method]
+    const { status, headers: answered, json, text } = await broker.request(method, path, body, headers)
+    if (status === 303) return answered.location.replace(/\?.*/, '').replace('/login', 'login')
+    if (status !== 401 && status !== 403) return status < 300 ? 'yes' : `${status} ${text}`
+    assert.ok(json.type.endsWith('unauthorized'))
+    assert.equal(status === 401, 'www-authenticate' in answered)
+    return String(status)
+  }
+
+  const requests = matrix('requests')
+  for (const [name, cells] of Object.entries(requests)) it(name, () => row(name, cells, (token) => http(name, token)))
+
+  it('every route of docs/openapi.yaml has its row', () => {
+    const api = require('yaml').parse(readFileSync(join(source, 'docs/openapi.yaml'), 'utf8'))
+    const rows = Object.keys(requests).map((name) => name.replace(/\?.*/, '').replace(/nodes\/n\d/, 'nodes/{uid}').replace(/resources\/\w+/, 'resources/{name}'))
+    for (const [path, operations] of Object.entries(api.paths)) {
+      for (const method of Object.keys(operations)) {
+        if (['get', 'put', 'post', 'delete', 'patch'].includes(method)) assert.ok(rows.includes(`${method.toUpperCase()} ${path}`), `${method} ${path}`)
+      }
+    }
+  })
+
+  /** What a client of pyaiot's wire is refused with, or sees. */
+  async function pyaiotJoin(token) {
+    const client = broker.socket('/ws', undefined, token)
+    const opened = await client.opened
+    if (opened !== 'open') return String(opened)
+    client.send({ type: 'new', data: 'client' })
+    await client.wait((m) => m.type === 'update' && m.uid === 'n2')
+    await client.close()
+    return 'yes'
+  }
+  let serial = 0
+  async function pyaiotWrite(token) {
+    const client = broker.socket('/ws', undefined, token)
+    const opened = await client.opened
+    if (opened !== 'open') return String(opened)
+    const payload = `write ${++serial}`
+    const dropped = () => broker.get('/metrics', broker.bearer(tokens.viewer)).then(({ text }) => Number(/aiot_updates_dropped_total\{[^}]*not_allowed[^}]*\} (\d+)/.exec(text)?.[1] ?? 0))
+    const before = await dropped()
+    client.send({ type: 'update', data: { uid: 'n1', endpoint: 'led', payload } })
+    const said = await until('a write or a drop', async () => (gateway.asked.some((m) => m.value === payload) ? 'yes' : (await dropped()) > before ? 'no' : undefined))
+    await client.close()
+    return said
+  }
+  async function subscribe(token, nodes) {
+    const client = await broker.follower(token)
+    if (client.refused) return client.refused
+    client.send({ type: 'subscribe', id: 1, nodes })
+    const [answer] = await client.wait((m) => (m.type === 'snapshot' && m.last) || m.type === 'refused' || m.error)
+    const text = JSON.stringify(client.messages.filter((m) => m.type === 'snapshot'))
+    await client.close()
+    if (answer.type !== 'snapshot') {
+      assert.match(JSON.stringify(answer), /unauthorized/)
+      return 'no'
+    }
+    const sees = (what) => text.includes(what)
+    if (sees('n1') && !sees('n2') && !sees('n3') && sees('led') && !sees('temperature') && !sees('20°C')) return 'part'
+    return sees('n2') && sees('temperature') ? 'yes' : text
+  }
+  async function ask(token, message) {
+    const client = await broker.follower(token)
+    if (client.refused) return client.refused
+    client.send({ id: 9, ...message })
+    const [{ error }] = await client.wait((m) => m.type === 'result')
+    await client.close()
+    if (error) assert.equal(error.code, 'unauthorized')
+    return error ? 'no' : 'yes'
+  }
+  async function hello(token, name) {
+    const session = broker.socket('/gw', ['aiot.gateway.v1'], token)
+    const opened = await session.opened
+    if (opened !== 'open') return String(opened)
+    session.send({ type: 'hello', version: 1, name, site: name, stream: 's', software: 'test' })
+    const [answer] = await session.wait((m) => m.type === 'welcome' || m.type === 'failure')
+    await session.close()
+    if (answer.type === 'failure') assert.equal(answer.code, 'unauthorized')
+    return answer.type === 'welcome' ? 'yes' : 'no'
+  }
+  async function pyaiotGateway(token) {
+    const session = broker.socket('/gw', token ? ['token', token] : undefined)
+    const opened = await session.opened
+    if (opened === 'open') await session.close()
+    return opened === 'open' ? 'yes' : String(opened)
+  }
+
+  const probes = {
+    '/ws, pyaiot: new': pyaiotJoin,
+    '/ws, pyaiot: a write to n1/led': pyaiotWrite,
+    '/ws, aiot.client.v1: subscribe to all': (token) => subscribe(token),
+    '/ws, aiot.client.v1: subscribe to n2': (token) => subscribe(token, ['n2']),
+    '/ws, aiot.client.v1: read n1/led': (token) => ask(token, { type: 'read', node: 'n1', resource: 'led' }),
+    '/ws, aiot.client.v1: read n1/led live': (token) => ask(token, { type: 'read', node: 'n1', resource: 'led', live: true }),
+    '/ws, aiot.client.v1: write n1/led': (token) => ask(token, { type: 'write', node: 'n1', resource: 'led', value: '1' }),
+    '/ws, aiot.client.v1: write n1/temperature': (token) => ask(token, { type: 'write', node: 'n1', resource: 'temperature', value: '1' }),
+    '/ws, aiot.client.v1: write n2/led': (token) => ask(token, { type: 'write', node: 'n2', resource: 'led', value: '1' }),
+    '/gw, aiot.gateway.v1: hello as paris': (token) => hello(token, 'paris'),
+    '/gw, aiot.gateway.v1: hello as rome': (token) => hello(token, 'rome'),
+    '/gw, pyaiot': pyaiotGateway,
+  }
+  const messages = matrix('messages')
+  it('every message has its row and its probe', () => assert.deepEqual(Object.keys(messages).sort(), Object.keys(probes).sort()))
+  for (const [name, cells] of Object.entries(messages)) it(name, () => row(name, cells, probes[name]))
+
+  describe('gateways, by the key file', () => {
+    const made = {
+      'paris by keys': fernet(kPrivate, `${kSecret}\nparis`),
+      "pyaiot's": fernet(kPrivate, kSecret),
+      'rome by keys': fernet(kPrivate, `${kSecret}\nrome`),
+      'other keys': fernet(Buffer.alloc(32, 7).toString('base64'), `${kSecret}\nparis`),
+      'other secret': fernet(kPrivate, `${kSecret.replace('a', 'b')}\nparis`),
+    }
+    const probe = {
+      ...probes,
+      'GET /api/v1/nodes': (token) => http('GET /api/v1/nodes', token),
+    }
+    for (const [name, cells] of Object.entries(matrix('gateways'))) {
+      it(name, async () => {
+        for (const [column, expected] of Object.entries(cells)) assert.equal(await probe[name](made[column]), expected, `${name}, ${column}`)
+      })
+    }
+  })
+
+  it('events of logins are for administrators, those of nodes for those who know of them', async () => {
+    await broker.request('PUT', '/api/v1/nodes/n2/resources/led', { value: '1' }, { ...broker.bearer(tokens.operator), 'content-type': 'application/json' })
+    const failed = await broker.login('nobody-there', 'x')
+    assert.equal(failed.status, 401)
+    const types = async (who) => {
+      const { json } = await broker.get('/api/v1/events?limit=1000', broker.bearer(tokens[who]))
+      return json.items
+    }
+    await until('the event of the login', async () => (await types('admin')).some((e) => e.type === 'login_failed'))
+    const seen = await types('viewer')
+    assert.ok(seen.some((e) => e.type === 'write' && e.node === 'n2'))
+    assert.ok(!seen.some((e) => /^(login|logout|user_added|access)/.test(e.type)))
+    const scoped = await types('viewer of n1/led')
+    assert.ok(scoped.some((e) => e.node === 'n1'))
+    assert.ok(scoped.every((e) => e.node === 'n1' && e.type !== 'write'), JSON.stringify(scoped))
+  })
+
+  it('says who it is and may', async () => {
+    const session = async (who) => (await broker.get('/api/v1/session', broker.bearer(tokens[who]))).json
+    assert.deepEqual(await session('nobody'), { name: 'anonymous', role: 'none', login: false })
+    const { name, ...rest } = await session('operator of n1/led')
+    assert.deepEqual(rest, { role: 'operator', login: false, nodes: ['n1'], resources: ['led'] })
+    assert.equal((await session('gateway')).role, 'none')
+  })
+})
+
+describe('people log in', () => {
+  const broker = new GuardedBroker()
+  before(async () => {
+    await broker.user('ada', 'admin')
+    await broker.user('kim', 'operator')
+    await broker.serve()
+    await broker.withNodes()
+  })
+  after(() => broker.end())
+  const json = { 'content-type': 'application/json' }
+
+  it('keeps the users file private and passwords out of it', () => {
+    assert.equal(statSync(broker.users).mode & 0o777, 0o600)
+    const text = readFileSync(broker.users, 'utf8')
+    assert.match(text, /argon2id/)
+    assert.doesNotMatch(text, /password of/)
+  })
+
+  it('shows a form without scripts, and leads to the page that was asked for', async () => {
+    const page = await broker.get('/nodes/n1?a=b&c=d+e%26', { accept: 'text/html' })
+    assert.equal(page.status, 303)
+    assert.equal(new URL(page.headers.location, 'http://x').searchParams.get('next'), '/nodes/n1?a=b&c=d+e%26')
+    const form = await broker.get(page.headers.location)
+    assert.equal(form.status, 200)
+    assert.doesNotMatch(form.text, /<script/)
+    assert.match(form.headers['content-security-policy'], /default-src 'none'.*frame-ancestors 'none'/)
+    assert.equal(form.headers['cache-control'], 'no-store')
+    assert.match(form.text, /name="next" value="\/nodes\/n1\?a=b&amp;c=d\+e%26"/)
+    const { status, headers, cookie } = await broker.login('ada')
+    assert.equal(status, 303)
+    assert.equal(headers.location, '/nodes/n1?a=b')
+    assert.match(headers['set-cookie'][0], /^aiot_login=\S+; Path=\/; HttpOnly; SameSite=Strict$/)
+    assert.equal((await broker.get('/api/v1/nodes', { cookie })).status, 200)
+    assert.deepEqual((await broker.get('/api/v1/session', { cookie })).json, { name: 'ada', role: 'admin', login: true })
+    assert.match((await broker.get('/login', { cookie })).text, /ada/)
+  })
+
+  it('never leads elsewhere', async () => {
+    for (const next of ['https://evil.example/', '//evil.example', '/\\evil.example']) {
+      const { headers } = await broker.post('/login', { user: 'ada', password: 'password of ada', next })
+      assert.equal(headers.location, '/')
+    }
+  })
+
+  it('says no more of a wrong name than of a wrong password', async () => {
+    const wrong = await broker.login('kim', 'wrong password')
+    const unknown = await broker.login('my-secret-in-the-wrong-field', 'wrong password')
+    assert.deepEqual([wrong.status, unknown.status], [401, 401])
+    assert.equal(wrong.text, unknown.text)
+    assert.equal(wrong.cookie, undefined)
+  })
+
+  it('takes no request of another origin, whatever cookie comes with it', async () => {
+    const { cookie } = await broker.login('kim')
+    const put = (origin) => broker.request('PUT', '/api/v1/nodes/n1/resources/led', { value: '1' }, { ...json, cookie, ...(origin && { origin }) })
+    assert.equal((await put('http://evil.example')).status, 403)
+    assert.equal((await put('null')).status, 403)
+    assert.equal((await put(`http://127.0.0.1:${broker.port}`)).status, 200)
+    assert.equal((await broker.login('kim', undefined, { origin: 'http://evil.example' })).status, 403)
+    assert.equal((await broker.post('/logout', {}, { cookie, origin: 'http://evil.example' })).status, 403)
+    const socket = new WebClient(`ws://127.0.0.1:${broker.port}/ws`, ['aiot.client.v1'], { headers: { cookie, origin: 'http://evil.example' } })
+    assert.equal(await socket.opened, 403)
+    assert.equal((await broker.get('/api/v1/nodes', { cookie })).status, 200)
+  })
+
+  it('logs out: the cookie is no good any more and open sockets close', async () => {
+    const { cookie } = await broker.login('kim')
+    const socket = new WebClient(`ws://127.0.0.1:${broker.port}/ws`, ['aiot.client.v1'], { headers: { cookie } })
+    assert.equal(await socket.opened, 'open')
+    const { status, headers } = await broker.post('/logout', {}, { cookie })
+    assert.equal(status, 303)
+    assert.match(headers['set-cookie'][0], /^aiot_login=; .*Max-Age=0/)
+    assert.equal((await socket.closed).code, 1008)
+    assert.equal((await broker.get('/api/v1/nodes', { cookie })).status, 401)
+  })
+
+  it('writes down who did what, and no password', async () => {
+    const { cookie } = await broker.login('kim')
+    await broker.request('PUT', '/api/v1/nodes/n1/resources/led', { value: '7' }, { ...json, cookie })
+    const admin = (await broker.login('ada')).cookie
+    const events = await until('the events', async () => {
+      const { items } = (await broker.get('/api/v1/events?limit=1000', { cookie: admin })).json
+      return items.some((e) => e.data?.by === 'user kim' && e.data.value === '7') && items
+    })
+    for (const type of ['login', 'login_failed', 'logout']) assert.ok(events.some((e) => e.type === type), type)
+    const failed = events.find((e) => e.type === 'login_failed' && e.data.user === 'kim')
+    assert.equal(failed.data.address, '127.0.0.1')
+    assert.doesNotMatch(JSON.stringify(events), /password of|my-secret-in/)
+    assert.doesNotMatch(broker.process.stderr, /password of|my-secret-in/)
+  })
+
+  it('ends sessions of who is removed or gets another role or password', async () => {
+    const change = { kim: ['users', 'role', 'kim', 'viewer'], ada: ['users', 'passwd', 'ada', '--password-file', '-'] }
+    for (const [name, args] of Object.entries(change)) {
+      const { cookie } = await broker.login(name)
+      const socket = new WebClient(`ws://127.0.0.1:${broker.port}/ws`, undefined, { headers: { cookie } })
+      assert.equal(await socket.opened, 'open')
+      await broker.aiot(args, { input: 'another password\n' })
+      assert.equal((await socket.closed).code, 1008, name)
+      assert.equal((await broker.get('/api/v1/nodes', { cookie })).status, 401)
+    }
+    assert.equal((await broker.login('ada')).status, 401)
+    assert.equal((await broker.login('ada', 'another password')).status, 303)
+    await broker.aiot(['users', 'remove', 'kim'])
+    await until('kim to be gone', async () => (await broker.login('kim')).status === 401)
+    assert.equal(await broker.aiot(['users', 'list', '--json']).then((text) => JSON.parse(text).name), 'ada')
+  })
+
+  it('lets nobody try passwords without end, and others in meanwhile', async () => {
+    let limited
+    for (let i = 0; i < 40 && !limited; ++i) {
+      const answer = await broker.login('ada', `guess ${i}`)
+      if (answer.status === 429) limited = answer
+    }
+    assert.ok(limited, 'never limited')
+    assert.ok(Number(limited.headers['retry-after']) >= 1)
+    // Even the right one waits; a token does not, and the broker answers.
+    assert.equal((await broker.login('ada', 'another password')).status, 429)
+    const { token } = await broker.token('--role', 'viewer')
+    await until('the new token', async () => (await broker.get('/api/v1/nodes', broker.bearer(token))).status === 200)
+    const { text } = await broker.get('/metrics', broker.bearer(token))
+    assert.match(text, /aiot_logins_total\{result="limited"\} [1-9]/)
+  })
+})
+
+describe('credentials come and go while the broker runs', () => {
+  it('closes what a revoked or expired token opened, and only that', async () => {
+    const broker = new GuardedBroker()
+    const one = await broker.token('--role', 'viewer', '--name', 'one')
+    const two = await broker.token('--role', 'viewer')
+    await broker.serve()
+    const sockets = await Promise.all([one, two].map(({ token }) => broker.follower(token)))
+    const events = await broker.get('/healthz').then(() => sse(broker, one.token))
+    await broker.aiot(['tokens', 'revoke', one.id])
+    assert.equal((await sockets[0].closed).code, 1008)
+    await events.ended
+    const three = await broker.token('--role', 'viewer', '--expires', '3s')
+    const third = await until('the new token', async () => {
+      const client = await broker.follower(three.token)
+      return client.refused ? undefined : client
+    })
+    assert.equal((await third.closed).code, 1008)
+    assert.equal((await broker.get('/api/v1/nodes', broker.bearer(three.token))).status, 401)
+    sockets[1].send({ type: 'subscribe', id: 1 })
+    await sockets[1].wait((m) => m.type === 'snapshot')
+    await broker.end()
+  })
+
+  it('revokes a gateway, rotates keys and shows who uses which', async () => {
+    const broker = new GuardedBroker()
+    const admin = await broker.token('--role', 'admin')
+    const bound = await broker.token('--gateway', 'paris')
+    await broker.serve()
+    const credentials = async () => Object.fromEntries((await broker.get('/api/v1/gateways', broker.bearer(admin.token))).json.items.map((g) => [g.name, g.credential]))
+    const listed = async () => {
+      const env = { ...process.env, AIOT_TOKEN: admin.token, AIOT_BROKER: `http://127.0.0.1:${broker.port}` }
+      const { code, stdout, stderr } = await run(['gateways', '--json'], { env })
+      assert.equal(code, 0, stderr)
+      return Object.fromEntries(stdout.trim().split('\n').map((line) => JSON.parse(line)).map((g) => [g.name, g.credential]))
+    }
+    const connect = async (name, token) => {
+      const session = await broker.nativeSocket(name, token)
+      if (session.status === 'open') {
+        session.send({ type: 'hello', version: 1, name, site: name, stream: 's', software: 'test' })
+        await session.wait((m) => m.type === 'welcome')
+        session.send({ type: 'sync', nodes: [], last: true })
+      }
+      return session
+    }
+    const paris = await connect('paris', bound.token)
+    const rome = await connect('rome')
+    assert.deepEqual(await credentials(), { paris: `token ${bound.id}`, rome: 'current keys' })
+    const rotated = await run(['keys', 'rotate', '--key-file', broker.keys])
+    assert.equal(rotated.code, 0, rotated.stderr)
+    await broker.process.line(/read the keys/)
+    // What is open stays open; who connects anew with the old pair is shown so.
+    const oslo = await connect('oslo')
+    assert.equal((await listed()).oslo, 'previous keys')
+    const made = await run(['keys', 'token', '--gateway', 'bern', '--key-file', broker.keys])
+    const bern = await connect('bern', made.stdout.trim())
+    assert.equal((await listed()).bern, 'current keys')
+    assert.equal((await run(['keys', 'rotate', '--key-file', broker.keys])).code, 2)
+    assert.equal((await run(['keys', 'retire', '--key-file', broker.keys])).code, 0)
+    for (const session of [rome, oslo]) assert.equal((await session.closed).code, 1008)
+    assert.equal((await connect('oslo')).status, 401)
+    await broker.aiot(['tokens', 'revoke', '--gateway', 'bern'])
+    assert.equal((await bern.closed).code, 1008)
+    assert.equal((await connect('bern', made.stdout.trim())).status, 401)
+    await broker.aiot(['tokens', 'revoke', bound.id])
+    assert.equal((await paris.closed).code, 1008)
+    await broker.end()
+  })
+
+  it("refuses pyaiot's shared token when told so", async () => {
+    const broker = await new GuardedBroker().serve('--no-shared-token')
+    assert.equal((await broker.pyaiotGateway()).status, 401)
+    const bound = await broker.pyaiotGateway(fernet(kPrivate, `${kSecret}\nparis`))
+    assert.equal(bound.status, 'open')
+    await broker.end()
+  })
+})
+
+/** A stream of events; `ended` resolves when the broker closes it. */
+async function sse(broker, token) {
+  const { default: http } = await import('node:http')
+  return new Promise((resolve, reject) => {
+    const request = http.get({ port: broker.port, host: '127.0.0.1', path: '/api/v1/events', headers: { ...broker.bearer(token), accept: 'text/event-stream' }, agent: false }, (response) => {
+      assert.equal(response.statusCode, 200)
+      const ended = new Promise((done) => response.on('close', done))
+      response.resume()
+      response.on('error', () => {})
+      resolve({ ended })
+    })
+    request.on('error', reject)
+  })
+}
+
+describe('listening beyond loopback', () => {
+  const serve = (broker, ...args) => ['serve-broker', '--listen', '0.0.0.0:0', '--key-file', broker.keys, '--state-dir', join(broker.folder, 'state'), '--users-file', broker.users, ...args]
+
+  it('is refused while everyone could do everything, with what to do', async () => {
+    const broker = new GuardedBroker()
+    const { code, stderr } = await run(serve(broker))
+    assert.equal(code, 2)
+    for (const word of ['0.0.0.0:0', 'aiot users add', '--anonymous', '--insecure']) assert.ok(stderr.includes(word), stderr)
+    const legacy = await run(['serve-broker', '--listen', '127.0.0.1:0', '--legacy-listen', '0.0.0.0:0', '--key-file', broker.keys, '--state-dir', join(broker.folder, 'state')])
+    assert.equal(legacy.code, 2, legacy.stderr)
+    const metrics = await run(['serve-gateway', '--metrics', '0.0.0.0:0', '--broker', 'off', '--coap', 'off', '--state-dir', join(broker.folder, 'gateway')])
+    assert.equal(metrics.code, 2)
+    assert.match(metrics.stderr, /--metrics.*--insecure/s)
+  })
+
+  it('is possible with --insecure, with --anonymous, or with a user', async () => {
+    const session = async (broker, ...args) => {
+      broker.process = await daemon(serve(broker, ...args))
+      broker.port = broker.process.listeners.http.port
+      const { json } = await broker.get('/api/v1/session')
+      const nodes = await broker.get('/api/v1/nodes')
+      const forget = await broker.request('DELETE', '/api/v1/nodes/n9')
+      await broker.end()
+      return [json.role, nodes.status, forget.status]
+    }
+    assert.deepEqual(await session(new GuardedBroker(), '--insecure'), ['admin', 200, 404])
+    assert.deepEqual(await session(new GuardedBroker(), '--anonymous', 'viewer'), ['viewer', 200, 401])
+    const broker = new GuardedBroker()
+    await broker.user('ada', 'admin')
+    assert.deepEqual(await session(broker), ['none', 401, 401])
+    assert.deepEqual(await session(broker, '--anonymous', 'operator'), ['operator', 200, 401])
+  })
+})
+
+describe('the first user', () => {
+  it('is made with a link that is good once', async () => {
+    const broker = new GuardedBroker()
+    broker.process = await daemon(['serve-gateway', '--standalone', '--listen', '0.0.0.0:0', '--coap', '127.0.0.1:0', '--key-file', broker.keys, '--state-dir', join(broker.folder, 'state'), '--users-file', broker.users])
+    broker.port = broker.process.listeners.http.port
+    const link = /http:\/\/\S+(\/setup\?code=[\w-]+)/.exec(broker.process.stderr)
+    assert.ok(link, broker.process.stderr)
+    const code = link[1].split('=')[1]
+    assert.equal((await broker.get('/api/v1/nodes')).status, 401)
+    assert.equal((await broker.get('/setup?code=wrong')).status, 404)
+    assert.equal((await broker.get(link[1])).status, 200)
+    assert.equal((await broker.post('/setup', { code, user: 'ada', password: 'short' })).status, 400)
+    assert.equal((await broker.post('/setup', { code: 'wrong', user: 'ada', password: 'long enough' })).status, 404)
+    const { status, cookie } = await broker.post('/setup', { code, user: 'ada', password: 'long enough' })
+    assert.equal(status, 303)
+    assert.deepEqual((await broker.get('/api/v1/session', { cookie })).json, { name: 'ada', role: 'admin', login: true })
+    assert.equal((await broker.get(link[1])).status, 404)
+    assert.equal((await broker.post('/setup', { code, user: 'eve', password: 'long enough' })).status, 404)
+    await broker.end()
+    assert.doesNotMatch(readFileSync(broker.users, 'utf8'), /eve|long enough/)
+  })
+})
+
+describe("a port for pyaiot's wire alone", () => {
+  it('serves its gateways and clients, and nothing else', async () => {
+    const broker = await new GuardedBroker().serve('--legacy-listen', '127.0.0.1:0')
+    const { port } = broker.process.listeners.legacy
+    const main = broker.port
+    broker.port = port
+    assert.equal((await broker.pyaiotGateway()).status, 'open')
+    const client = await broker.joined()
+    await client.close()
+    for (const path of ['/', '/api/v1/nodes', '/metrics', '/login', '/healthz']) assert.equal((await broker.get(path)).status, 404, path)
+    assert.equal(await broker.socket('/ws', ['aiot.client.v1']).opened, 404)
+    assert.equal((await broker.nativeSocket('paris')).status, 404)
+    broker.port = main
+    // The rules are the same there: from the first user on /ws needs a login, which that wire has no word for.
+    await broker.user('ada', 'admin')
+    broker.port = port
+    await until('the user', async () => (await broker.client().opened) === 401)
+    assert.equal((await broker.pyaiotGateway()).status, 'open')
+    await broker.end()
+  })
+})
