@@ -1,12 +1,15 @@
 #include "cli/access_options.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "cli/options.h"
 
 namespace aiot::cli {
 
 namespace {
+
+constexpr std::uint16_t kLegacyPort = 8082;
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -44,6 +47,34 @@ Result<std::string> UsersFileOptions::path(const std::string& state_dir) const {
   auto folder = find_state_dir(state_dir);
   if (!folder) return folder;
   return *folder + "/users";
+}
+
+void AccessFlags::add(CLI::App& app) {
+  users_file_.add(app);
+  add_choice(
+      app, "--anonymous", anonymous_,
+      "what those may who do not log in and send no token (default none, once there is a user or token)",
+      {"none", "viewer", "operator"});
+  add_flag(app, "--insecure", insecure_,
+           "listen beyond loopback although nobody has to prove himself: everyone may do everything");
+  add_flag(app, "--no-shared-token", no_shared_token_,
+           "refuse the one token that all of pyaiot's gateways share; gateways need tokens of their own");
+  add_address(
+      app, "--legacy-listen", legacy_listen_,
+      "serve pyaiot's gateways and pages, which speak no TLS, here: its /gw and /ws alone (default nowhere)",
+      kLegacyPort, true);
+}
+
+Result<broker::AccessOptions> AccessFlags::options(const std::string& state_dir) const {
+  broker::AccessOptions out;
+  auto users = users_file_.path(state_dir);
+  if (!users) return users.error();
+  out.file = std::move(*users);
+  out.anonymous = parse_role(anonymous_);
+  out.insecure = insecure_;
+  out.shared_token = !no_shared_token_;
+  out.legacy_listen = legacy_listen_;
+  return out;
 }
 
 }  // namespace aiot::cli

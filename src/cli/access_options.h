@@ -1,8 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "core/base/address.h"
 #include "core/base/result.h"
+#include "daemon/broker/access_options.h"
 
 namespace CLI {
 class App;
@@ -25,6 +28,21 @@ class UsersFileOptions {
 
  private:
   std::string file_, state_dir_;
+};
+
+/// serve-broker's options on who may use it.
+class AccessFlags {
+ public:
+  void add(CLI::App& app);
+  [[nodiscard]] bool insecure() const { return insecure_; }
+  /// Errc::usage when no directory is known for the users file.
+  [[nodiscard]] Result<broker::AccessOptions> options(const std::string& state_dir) const;
+
+ private:
+  UsersFileOptions users_file_;
+  std::string anonymous_;
+  bool insecure_ = false, no_shared_token_ = false;
+  std::optional<SocketAddress> legacy_listen_;
 };
 
 }  // namespace aiot::cli

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/context.h"
 #include "cli/options.h"
 #include "core/base/folders.h"
@@ -13,7 +15,7 @@ namespace aiot::cli {
 
 namespace {
 
-constexpr std::uint16_t kBrokerPort = 8000, kLegacyPort = 8082;
+constexpr std::uint16_t kBrokerPort = 8000;
 
 }  // namespace
 
@@ -36,24 +38,12 @@ void DaemonOptions::add_broker(CLI::App& app) {
             "accept browsers' WebSockets and writes from this origin, beside those of pages opened by IP "
             "address, as localhost or by the machine's host name; the dashboard behind a proxy needs it",
             "ORIGIN");
+  access_.add(app);
   add_duration(app, "--retention", retention_,
                "how long history and events are kept; 0: for ever (default 30d)");
   add_duration(app, "--forget-out", forget_out_, "forget a node that is out for this long (default never)");
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
-  users_file_.add(app);
-  add_choice(
-      app, "--anonymous", anonymous_,
-      "what those may who do not log in and send no token (default none, once there is a user or token)",
-      {"none", "viewer", "operator"});
-  add_flag(app, "--insecure", insecure_,
-           "listen beyond loopback although nobody has to prove himself: everyone may do everything");
-  add_flag(app, "--no-shared-token", no_shared_token_,
-           "refuse the one token that all of pyaiot's gateways share; gateways need tokens of their own");
-  add_address(
-      app, "--legacy-listen", legacy_listen_,
-      "serve pyaiot's gateways and pages, which speak no TLS, here: its /gw and /ws alone (default nowhere)",
-      kLegacyPort, true);
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -85,6 +75,9 @@ Result<broker::Options> DaemonOptions::broker_options() const {
     out.listen = *address;
   }
   out.key_file = key_file();
+  auto access = access_.options(state_dir_);
+  if (!access) return access.error();
+  out.access = std::move(*access);
   auto dir = state_dir();
   if (!dir) return dir.error();
   out.state_dir = *dir;
@@ -92,13 +85,6 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   out.forget_out = forget_out_;
   out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
-  auto users = users_file_.path(state_dir_);
-  if (!users) return users.error();
-  out.access.file = std::move(*users);
-  out.access.anonymous = parse_role(anonymous_);
-  out.access.insecure = insecure_;
-  out.access.shared_token = !no_shared_token_;
-  out.access.legacy_listen = legacy_listen_;
   return out;
 }
 

@@ -31,21 +31,18 @@ class DaemonOptions {
   [[nodiscard]] Result<std::string> state_dir() const;
   /// --key-file or the usual one.
   [[nodiscard]] std::string key_file() const;
-  [[nodiscard]] bool insecure() const { return insecure_; }
+  [[nodiscard]] bool insecure() const { return access_.insecure(); }
   [[nodiscard]] bool key_file_given() const { return !key_file_.empty(); }
   [[nodiscard]] Result<broker::Options> broker_options() const;
 
  private:
+  AccessFlags access_;
   std::string key_file_, state_dir_, log_format_ = "text";
   std::optional<SocketAddress> listen_;
   std::vector<std::string> allow_origins_;
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
   Duration forget_out_{};
-  UsersFileOptions users_file_;
-  std::string anonymous_;
-  bool insecure_ = false, no_shared_token_ = false;
-  std::optional<SocketAddress> legacy_listen_;
 };
 
 }  // namespace aiot::cli

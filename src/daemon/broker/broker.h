@@ -24,9 +24,9 @@ struct Options {
   Duration forget_out{};                             ///< a node out for so long is forgotten; zero: never
   std::uint64_t retention_bytes = 0;                 ///< oldest out beyond it; zero: no bound
   std::vector<std::string> allow_origins;
+  AccessOptions access;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
-  AccessOptions access;
 };
 
 /// The broker: one port for dashboard, REST, /ws, /gw and metrics.

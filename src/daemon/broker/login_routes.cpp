@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "core/base/text.h"
@@ -16,8 +17,9 @@
 namespace aiot::broker {
 namespace {
 
-/// Passwords that are looked at together: each takes 19 MiB and a worker.
-constexpr std::size_t kMaxUnderWay = 8;
+/// Passwords that wait to be looked at, one after the other: each takes 19 MiB and a processor for a while,
+/// which a flood of them must not take from everybody else.
+constexpr std::size_t kMaxWaiting = 16;
 constexpr std::size_t kMaxForm = 4096;
 constexpr AttemptLimits::Rate kPerAddress{10, std::chrono::seconds(6)};
 constexpr AttemptLimits::Rate kPerUser{50, std::chrono::seconds(5)};
@@ -170,13 +172,20 @@ void LoginRoutes::set_up(const ws::HttpRequest& request, ws::HttpResponder respo
 }
 
 void LoginRoutes::start(std::unique_ptr<Attempt> attempt) {
-  if (under_way_.size() >= kMaxUnderWay) {
+  if (waiting_.size() >= kMaxWaiting) {
     ++counters_.limited;
     return attempt->responder.reply(login_page(503, attempt->next, "The broker is busy. Try again."));
   }
-  const std::shared_ptr<Attempt> shared = std::move(attempt);
-  const std::uint64_t id = next_++;
-  under_way_[id] = loop_.work(
+  waiting_.push_back(std::move(attempt));
+  if (!under_way_) look_at_next();
+}
+
+void LoginRoutes::look_at_next() {
+  under_way_.reset();
+  if (waiting_.empty()) return;
+  const std::shared_ptr<Attempt> shared = std::move(waiting_.front());
+  waiting_.pop_front();
+  under_way_ = loop_.work(
       [shared] {
         if (shared->file.empty()) {
           shared->good = access::check_password(shared->kept, shared->password);
@@ -194,8 +203,9 @@ void LoginRoutes::start(std::unique_ptr<Attempt> attempt) {
               return {};
             });
       },
-      [this, shared, id] {
-        const auto ended = under_way_.extract(id);
+      [this, shared] {
+        const Operation ended = std::move(*under_way_);
+        look_at_next();
         shared->password.clear();
         shared->file.empty() ? checked(*shared) : made(*shared);
       });

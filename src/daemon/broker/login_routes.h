@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/base/log.h"
@@ -44,6 +45,7 @@ class LoginRoutes {
   void log_out(const ws::HttpRequest& request, ws::HttpResponder responder, const Principal& principal);
   void set_up(const ws::HttpRequest& request, ws::HttpResponder responder);
   void start(std::unique_ptr<Attempt> attempt);
+  void look_at_next();
   void checked(Attempt& attempt);
   void made(Attempt& attempt);
   [[nodiscard]] ws::HttpResponse welcome(const std::string& user, std::string_view next, bool secure);
@@ -59,8 +61,8 @@ class LoginRoutes {
   log::Limiter limited_;
   Counters counters_;
   std::string setup_code_;
-  std::map<std::uint64_t, Operation> under_way_;  ///< passwords that a worker looks at
-  std::uint64_t next_ = 0;
+  std::deque<std::unique_ptr<Attempt>> waiting_;
+  std::optional<Operation> under_way_;  ///< the password that a worker looks at
 };
 
 }  // namespace aiot::broker

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 
 #include "daemon/access/password.h"
 #include "daemon/access/token.h"
@@ -137,9 +138,9 @@ TEST_CASE("a gateway's token alone lets nobody log in, so that it does not end a
 }
 
 TEST_CASE("names are text that a person can tell apart") {
-  for (const std::string good : {"a", "Ada Lovelace", "ada@example.org", "ąd"})
+  for (const std::string_view good : {"a", "Ada Lovelace", "ada@example.org", "ąd"})
     CHECK(check_name("user", good));
-  for (const std::string bad : {std::string(), std::string(" a"), std::string("a "), std::string("a\nb"),
+  for (const std::string& bad : {std::string(), std::string(" a"), std::string("a "), std::string("a\nb"),
                                 std::string("\xff"), std::string(65, 'a')}) {
     CHECK(check_name("user", bad).error().code == Errc::usage);
   }

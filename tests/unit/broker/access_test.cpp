@@ -251,7 +251,6 @@ TEST_CASE(
   CHECK(rome->principal.name == "rome");
   CHECK(rome->principal.id == "token t1");
   CHECK(access.holds(rome->principal, kNow));
-  CHECK_FALSE(access.identify(world.bearer(), false, {}, kNow)->may_read());
   world.change([](access::Contents& contents) { contents.tokens.clear(); });
   access.refresh(false, {});
   CHECK_FALSE(access.holds(rome->principal, kNow));
