@@ -89,6 +89,10 @@ class ServeGatewayCommand final : public Command {
     add_texts(app, "--max-time-for", max_time_for_, "another --max-time for uids that match, as 'PATTERN=2h'",
               "PATTERN=DURATION");
     add_texts(app, "--node", options_.nodes, "a node that does not announce itself", "coap://HOST");
+    add_flag(app, "--trust-first-use", options_.trust_first_use,
+             "a uid stays with the address that used it first; another is refused and told as uid_conflict");
+    add_texts(app, "--release", options_.release,
+              "with --trust-first-use: uids that match may have a new address since the last run", "PATTERN");
     add_texts(app, "--allow", options_.allow,
               "only nodes of this network (default everyone who reaches the port)", "CIDR");
     add_text(

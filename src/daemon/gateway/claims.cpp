@@ -85,10 +85,20 @@ void Claims::contradicted(const Node& node, const Now& now) {
   cancel(at->second);
   const SocketAddress claimant = at->second.claimant.address;
   claims_.erase(at);
+  tell(node, claimant, "still speaks at", now);
+}
+
+void Claims::refuse_stranger(const Node& node, const SocketAddress& claimant, const Now& now) {
+  const auto known = refusals_.find(node.uid);
+  const bool told = known != refusals_.end() && known->second.until > now.mono;
+  if (!told) tell(node, claimant, "was first used at", now);
+}
+
+void Claims::tell(const Node& node, const SocketAddress& claimant, std::string_view why, const Now& now) {
   ++core_.counters.uid_conflicts;
   if (refusals_.size() < kMaxClaims * 4) refusals_[node.uid] = {claimant, now.mono + kRefusalTime};
-  auto message = fmt::format("{} says it is '{}', which still speaks at {}: refused", claimant.host(),
-                             node.uid, node.address.host());
+  auto message = fmt::format("{} says it is '{}', which {} {}: refused", claimant.host(), node.uid, why,
+                             node.address.host());
   if (conflicts_.allow()) log::warn("{}", message);
   core_.effects.item(wire::Notice{"uid_conflict", node.uid, std::move(message), now.wall});
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "core/base/log.h"
@@ -29,6 +30,8 @@ class Claims {
   bool responded(Ticket ticket, const Result<Response>& result, const Now& now);
   /// The node has spoken from where it is: a claim to its uid is refused.
   void contradicted(const Node& node, const Now& now);
+  /// By trust on first use the uid is another's: told, though not with every message.
+  void refuse_stranger(const Node& node, const SocketAddress& claimant, const Now& now);
   /// The uid's node has gone or moved otherwise: its claim is void.
   void drop(const std::string& uid);
   void tick(const Now& now);
@@ -43,6 +46,7 @@ class Claims {
     TimePoint until{};
   };
   void cancel(Claim& claim);
+  void tell(const Node& node, const SocketAddress& claimant, std::string_view why, const Now& now);
 
   Core& core_;
   Policy& policy_;

@@ -127,6 +127,11 @@ Node* Directory::admit(const RegistrationQuery& query, const coap::Peer& peer, c
     refusal = refuse(coap::code(4, 9),
                      fmt::format("'{}' is a node's that speaks {}", uid, to_string(node->protocol)));
     return nullptr;
+  } else if (policy_.is_stranger(*node, there.address, now) ||
+             policy_.is_stranger(*node, peer.address, now)) {
+    core_.counters.drop(Drop::uid_conflict);
+    refusal = refuse(coap::code(4, 3), fmt::format("'{}' belongs to another address", uid));
+    return nullptr;
   } else if (node->live && !NodeTable::same_host(node->address, there.address)) {
     if (policy_.claims_.claim(*node, there, now) == Claims::Verdict::refused) {
       core_.counters.drop(Drop::uid_conflict);
@@ -244,6 +249,11 @@ coap::ServerReply Directory::renew(std::string_view id, const std::vector<std::s
   if (!parsed || !parsed->endpoint.empty() || !parsed->sector.empty()) {
     core_.counters.drop(Drop::bad_registration);
     return refuse(coap::code(4, 0), parsed ? "ep and d cannot be changed" : parsed.error().message);
+  }
+  if (policy_.is_stranger(*node, parsed->base.value_or(peer.address), now) ||
+      policy_.is_stranger(*node, peer.address, now)) {
+    core_.counters.drop(Drop::uid_conflict);
+    return refuse(coap::code(4, 3), fmt::format("'{}' belongs to another address", node->uid));
   }
   // Section 5.3.1: a base that was given stays until another is.
   auto& base = node->registration->base;

@@ -63,12 +63,22 @@ class TokenMaker {
   std::string name_, token_, key_file_;
 };
 
+PolicyOptions policy_options(const Options& options) {
+  PolicyOptions out;
+  out.site = options.site;
+  out.max_time = options.max_time;
+  out.max_time_for = options.max_time_for;
+  out.trust_first_use = options.trust_first_use;
+  out.release = options.release;
+  return out;
+}
+
 class NodeGateway final : public Gateway, private Effects {
  public:
   NodeGateway(EventLoop& loop, Options options)
       : loop_(loop),
         options_(with_defaults(std::move(options))),
-        policy_({options_.site, options_.max_time, options_.max_time_for, {}}, *this),
+        policy_(policy_options(options_), *this),
         client_(loop, {[this](Ticket ticket, Result<Response> result) {
                          policy_.responded(ticket, std::move(result), now());
                        },

@@ -56,6 +56,8 @@ struct Options {
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time
   std::vector<std::string> nodes;                              ///< --node coap://...
   std::vector<std::string> allow;                              ///< CIDRs; empty: everyone
+  bool trust_first_use = false;      ///< a uid stays with the address that used it first
+  std::vector<std::string> release;  ///< patterns of uids of which the address may be another now
 };
 
 /// The gateway: node sources, policy, uplink, on one loop. Owns everything it starts.

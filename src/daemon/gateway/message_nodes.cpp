@@ -63,6 +63,8 @@ Result<Node*> MessageNodes::heard(const NodeSource& from, bool brings_value, con
   } else if (node->protocol != from.protocol) {
     return refuse(Drop::uid_conflict,
                   fmt::format("the uid '{}' of node '{}' is another node's", uid, from.id));
+  } else if (policy_.is_stranger(*node, from.address, now)) {
+    return refuse(Drop::uid_conflict, fmt::format("node id '{}' belongs to another address", from.id));
   } else if (from.retained) {
     return node->live ? node : nullptr;
   }

@@ -83,6 +83,9 @@ coap::ServerReply Policy::alive(std::string_view payload, const coap::Peer& peer
     counters_.drop(Drop::uid_conflict);
     return refuse(coap::code(4, 9),
                   fmt::format("uid '{}' is a node's that speaks {}", node->uid, to_string(node->protocol)));
+  } else if (is_stranger(*node, peer.address, now)) {
+    counters_.drop(Drop::uid_conflict);
+    return refuse(coap::code(4, 3), fmt::format("uid '{}' belongs to another address", node->uid));
   } else if (!node->address.empty() && !NodeTable::same_host(node->address, peer.address)) {
     if (!node->live || message.reset) {
       move(*node, peer, message.reset, now);
@@ -261,6 +264,13 @@ void Policy::reset(Node& node, const Now& now) {
   discovery_.start(node);
 }
 
+bool Policy::is_stranger(const Node& node, const SocketAddress& address, const Now& now) {
+  const bool strange = options_.trust_first_use && !node.named && !node.address.empty() && !address.empty() &&
+                       !NodeTable::same_host(node.address, address);
+  if (strange) claims_.refuse_stranger(node, address, now);
+  return strange;
+}
+
 void Policy::move(Node& node, const coap::Peer& peer, bool was_reset, const Now& now) {
   claims_.drop(node.uid);
   discovery_.stop(node);
@@ -341,6 +351,10 @@ Duration Policy::tick(const Now& now) {
 void Policy::restore(SavedNode saved, const Now& now) {
   const bool is_coap = saved.protocol == Protocol::coap;
   if (!is_uid(saved.uid) || table_.find(saved.uid) != nullptr) return;
+  const bool released =
+      std::any_of(options_.release.begin(), options_.release.end(),
+                  [&](const std::string& pattern) { return text::glob_match(pattern, saved.uid); });
+  if (released) return;
   if (is_coap ? saved.address.empty() : !is_node_id(saved.id)) return;
   Node* node = table_.add(saved.uid, lifetime_of(saved.uid));
   if (node == nullptr) return;

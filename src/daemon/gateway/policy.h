@@ -27,6 +27,8 @@ struct PolicyOptions {
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time; the first that fits
   TableLimits limits;
   std::size_t value_bytes = 256UL * 1024 * 1024;  ///< of all nodes' values and registered links together
+  bool trust_first_use = false;                   ///< a uid stays with the address that used it first
+  std::vector<std::string> release;  ///< patterns of uids whose address of an earlier run does not count
 };
 
 /// A node as the state file keeps it.
@@ -106,6 +108,8 @@ class Policy {
   friend class NamedNodes;
   friend class MessageNodes;
 
+  /// By trust on first use that address may not speak for the node; told as a conflict.
+  [[nodiscard]] bool is_stranger(const Node& node, const SocketAddress& address, const Now& now);
   [[nodiscard]] Duration lifetime_of(std::string_view uid) const;
   /// A new, or formerly out, node is live: tells the broker.
   void join(Node& node, const Now& now);

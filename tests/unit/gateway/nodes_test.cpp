@@ -345,3 +345,50 @@ TEST_CASE("A node that only says alive is told to the broker every 20 s, one tha
   const auto happened = played.happened();
   CHECK(std::count(happened.begin(), happened.end(), "joined n1 192.0.2.1") == 0);
 }
+
+TEST_CASE("By trust on first use a uid stays with the address that used it first, whatever it says") {
+  PolicyOptions options;
+  options.max_time = 10s;
+  options.trust_first_use = true;
+  Played played(options);
+  played.joined("n1", "192.0.2.1:5683");
+  played.happened();
+  for (const auto* word : {"alive:n1", "reset:n1"}) {
+    CHECK(played.alive(word, "192.0.2.9:5683").code == coap::code(4, 3));
+  }
+  const auto told = [&] {
+    std::size_t conflicts = 0;
+    for (const auto& line : played.happened()) conflicts += line.find("uid_conflict") != std::string::npos;
+    return conflicts;
+  };
+  CHECK(told() == 1);  // not with every message
+  CHECK(played.post("led:1", "192.0.2.9:5683").code == coap::code(4, 4));
+  CHECK(played.policy.enroll({"ep=n1"}, "</a>", Played::peer("192.0.2.9:5683"), played.now).code ==
+        coap::code(4, 3));
+  CHECK(played.policy
+            .enroll({"ep=n1", "base=coap://192.0.2.1"}, "</a>", Played::peer("192.0.2.9:5683"), played.now)
+            .code == coap::code(4, 3));
+  CHECK(played.post("led:1", "192.0.2.1:1234").code == coap::code(2, 4));
+  // Silent and out, it is still nobody else's.
+  played.advance(30s);
+  CHECK(played.policy.table().live() == 0);
+  CHECK(played.alive("alive:n1", "192.0.2.9:5683").code == coap::code(4, 3));
+  CHECK(told() == 1);
+  CHECK(played.alive("alive:n1", "192.0.2.1:5683").code == coap::code(2, 4));
+  CHECK(played.policy.counters().uid_conflicts == 2);
+}
+
+TEST_CASE("By trust on first use an address outlives the gateway, unless it is released") {
+  for (const bool released : {false, true}) {
+    PolicyOptions options;
+    options.trust_first_use = true;
+    if (released) options.release = {"door-*"};
+    Played played(options);
+    SavedNode saved;
+    saved.uid = "door-1";
+    saved.address = *SocketAddress::parse("192.0.2.1:5683");
+    saved.last_seen = played.now.wall;
+    played.policy.restore(saved, played.now);
+    CHECK((played.alive("alive:door-1", "192.0.2.9:5683").code == coap::code(2, 4)) == released);
+  }
+}
