@@ -268,6 +268,30 @@ describe('what is allowed is what SECURITY.md says', () => {
   })
 })
 
+describe('the command line at a closed broker', () => {
+  it('exits 7 without the right token, and works with it', async () => {
+    const broker = new GuardedBroker()
+    const viewer = (await broker.token('--role', 'viewer')).token
+    const operator = (await broker.token('--role', 'operator')).token
+    await broker.serve()
+    await broker.withNodes()
+    const aiot = (token, ...args) => run([...args, '--broker', `http://127.0.0.1:${broker.port}`, '--timeout', '5s'], { env: { ...process.env, AIOT_TOKEN: token } })
+    const expect = async (code, token, ...args) => {
+      const ended = await aiot(token, ...args)
+      assert.equal(ended.code, code, `${args}: ${ended.stderr}`)
+      for (const secret of [viewer, operator]) assert.ok(!ended.stderr.includes(secret) && !ended.stdout.includes(secret))
+    }
+    for (const command of [['nodes'], ['get', 'n1/led'], ['observe', '--count', '1', 'n1/led'], ['put', 'n1/led', '1'], ['history', 'n1/led'], ['events'], ['gateways'], ['status']]) {
+      await expect(7, '', ...command)
+      await expect(7, 'aiot_unknown', ...command)
+      await expect(command[0] === 'put' ? 7 : 0, viewer, ...command)
+      await expect(0, operator, ...command)
+    }
+    await expect(7, operator, 'forget', 'n3')
+    await broker.end()
+  })
+})
+
 describe('people log in', () => {
   const broker = new GuardedBroker()
   before(async () => {
