@@ -176,6 +176,7 @@ _aiot() {
     serve-gateway:--max-time) return ;;
     serve-gateway:--max-time-for) return ;;
     serve-gateway:--node) return ;;
+    serve-gateway:--release) return ;;
     serve-gateway:--allow) return ;;
     serve-gateway:--sync) return ;;
     serve-gateway:--journal-size) return ;;
@@ -186,11 +187,17 @@ _aiot() {
     serve-gateway:--log-format) _aiot_words 'text json'; return ;;
     serve-gateway:--listen) return ;;
     serve-gateway:--allow-origin) return ;;
+    serve-gateway:--users-file) _aiot_files; return ;;
+    serve-gateway:--anonymous) _aiot_words 'none viewer operator'; return ;;
+    serve-gateway:--legacy-listen) return ;;
     serve-gateway:--retention) return ;;
     serve-gateway:--forget-out) return ;;
     serve-gateway:--retention-size) return ;;
     serve-broker:--listen) return ;;
     serve-broker:--allow-origin) return ;;
+    serve-broker:--users-file) _aiot_files; return ;;
+    serve-broker:--anonymous) _aiot_words 'none viewer operator'; return ;;
+    serve-broker:--legacy-listen) return ;;
     serve-broker:--retention) return ;;
     serve-broker:--forget-out) return ;;
     serve-broker:--retention-size) return ;;
@@ -212,9 +219,22 @@ _aiot() {
     demo:--for) return ;;
     keys:--key-file) _aiot_files; return ;;
     keys:--gateway) return ;;
+    users:--role) _aiot_words 'viewer operator admin'; return ;;
+    users:--password-file) _aiot_files; return ;;
+    users:--users-file) _aiot_files; return ;;
+    users:--state-dir) _aiot_files; return ;;
+    tokens:--name) return ;;
+    tokens:--role) _aiot_words 'viewer operator admin'; return ;;
+    tokens:--expires) return ;;
+    tokens:--node) return ;;
+    tokens:--resource) return ;;
+    tokens:--gateway) return ;;
+    tokens:--out) _aiot_files; return ;;
+    tokens:--users-file) _aiot_files; return ;;
+    tokens:--state-dir) _aiot_files; return ;;
   esac
   case $command in
-    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status label forget export import serve-gateway serve-broker simulate demo keys config completion' ;;
+    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status gateways label forget export import serve-gateway serve-broker simulate demo keys users tokens config completion' ;;
     discover) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --interface --rd --user --password-file --ca --cert --key --client-id --mqtt-version' words='' ;;
     get) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age -q --qos --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
     put) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires -q --qos --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
@@ -226,15 +246,18 @@ _aiot() {
     history) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --since --until --step --limit' words='' ;;
     events) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --since --until --node --type --limit -f --follow' words='' ;;
     status) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
+    gateways) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
     label) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
     forget) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
     export) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --since --until --node' words='' ;;
     import) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
-    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --allow --sync --journal-size --journal-age --metrics --key-file --state-dir --log-format --standalone --listen --allow-origin --retention --forget-out --retention-size' words='' ;;
-    serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --retention --forget-out --retention-size --key-file --state-dir --log-format' words='' ;;
+    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --trust-first-use --release --allow --sync --journal-size --journal-age --metrics --key-file --state-dir --log-format --standalone --listen --allow-origin --users-file --anonymous --insecure --no-shared-token --legacy-listen --retention --forget-out --retention-size' words='' ;;
+    serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --users-file --anonymous --insecure --no-shared-token --legacy-listen --retention --forget-out --retention-size --key-file --state-dir --log-format' words='' ;;
     simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --broker-url --sleep --base --confirmable --boot-reset' words='' ;;
     demo) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
-    keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show' ;;
+    keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show rotate retire' ;;
+    users) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --role --password-file --users-file --state-dir' words='list add passwd role remove' ;;
+    tokens) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --name --role --expires --node --resource --gateway --out --users-file --state-dir' words='list create revoke' ;;
     config) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='show check' ;;
     completion) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='bash zsh fish' ;;
   esac

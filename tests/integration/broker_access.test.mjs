@@ -1,6 +1,7 @@
 // Who may do what at the broker: the tables of SECURITY.md, cell by cell, and how credentials come and go.
 import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
+import http from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -24,11 +25,12 @@ export class GuardedBroker extends Broker {
   constructor(options = {}) {
     super()
     this.folder = scratch()
+    this.options = options
     this.users = join(this.folder, 'users')
-    this.keys = options.keys ?? keyFile(this.folder)
+    this.keys = keyFile(this.folder)
   }
   async serve(...args) {
-    this.process = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', this.keys, '--state-dir', join(this.folder, 'state'), '--users-file', this.users, ...args])
+    this.process = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', this.keys, '--state-dir', join(this.folder, 'state'), '--users-file', this.users, ...args], this.options)
     this.port = this.process.listeners.http.port
     return this
   }
@@ -114,7 +116,7 @@ describe('what is allowed is what SECURITY.md says', () => {
     POST: { value: '1' },
     PATCH: { labels: { floor: '1' } },
   }
-  async function http(name, token) {
+  async function exchange(name, token) {
     const [method, path] = name.split(' ')
     const imports = name === 'POST /api/v1/history'
     const headers = { ...broker.bearer(token), accept: path === '/' ? 'text/html' : '*/*' }
@@ -129,7 +131,7 @@ describe('what is allowed is what SECURITY.md says', () => {
   }
 
   const requests = matrix('requests')
-  for (const [name, cells] of Object.entries(requests)) it(name, () => row(name, cells, (token) => http(name, token)))
+  for (const [name, cells] of Object.entries(requests)) it(name, () => row(name, cells, (token) => exchange(name, token)))
 
   it('every route of docs/openapi.yaml has its row', () => {
     const api = require('yaml').parse(readFileSync(join(source, 'docs/openapi.yaml'), 'utf8'))
@@ -233,7 +235,7 @@ describe('what is allowed is what SECURITY.md says', () => {
     }
     const probe = {
       ...probes,
-      'GET /api/v1/nodes': (token) => http('GET /api/v1/nodes', token),
+      'GET /api/v1/nodes': (token) => exchange('GET /api/v1/nodes', token),
     }
     for (const [name, cells] of Object.entries(matrix('gateways'))) {
       it(name, async () => {
@@ -495,8 +497,7 @@ describe('credentials come and go while the broker runs', () => {
 })
 
 /** A stream of events; `ended` resolves when the broker closes it. */
-async function sse(broker, token) {
-  const { default: http } = await import('node:http')
+function sse(broker, token) {
   return new Promise((resolve, reject) => {
     const request = http.get({ port: broker.port, host: '127.0.0.1', path: '/api/v1/events', headers: { ...broker.bearer(token), accept: 'text/event-stream' }, agent: false }, (response) => {
       assert.equal(response.statusCode, 200)
@@ -543,6 +544,19 @@ describe('listening beyond loopback', () => {
   })
 })
 
+describe('an open broker behind a proxy', () => {
+  it('says so, once, in its log', async () => {
+    const broker = await new GuardedBroker().serve()
+    const warnings = () => broker.process.stderr.split('\n').filter((line) => line.includes('a proxy passes requests on')).length
+    await broker.get('/api/v1/nodes')
+    assert.equal(warnings(), 0)
+    for (let i = 0; i < 3; ++i) assert.equal((await broker.get('/api/v1/nodes', { 'x-forwarded-for': '192.0.2.1' })).status, 200)
+    await broker.process.line(/a proxy passes requests on.*aiot users add/)
+    assert.equal(warnings(), 1)
+    await broker.end()
+  })
+})
+
 describe('the first user', () => {
   it('is made with a link that is good once', async () => {
     const broker = new GuardedBroker()
@@ -563,6 +577,45 @@ describe('the first user', () => {
     assert.equal((await broker.post('/setup', { code, user: 'eve', password: 'long enough' })).status, 404)
     await broker.end()
     assert.doesNotMatch(readFileSync(broker.users, 'utf8'), /eve|long enough/)
+  })
+})
+
+describe('a flood of logins', () => {
+  it('is answered, bounded, and leaves others their share', async () => {
+    // AddressSanitizer would keep 256 MB of what was freed.
+    const broker = new GuardedBroker({ env: { ...process.env, ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:quarantine_size_mb=4` } })
+    await broker.user('ada', 'admin')
+    const { token } = await broker.token('--role', 'operator')
+    await broker.serve()
+    await broker.withNodes()
+    const attempt = (i) =>
+      new Promise((resolve, reject) => {
+        const body = new URLSearchParams({ user: i % 2 ? 'ada' : `nobody ${i}`, password: `guess ${i}` }).toString()
+        const request = http.request({ port: broker.port, host: '127.0.0.1', localAddress: `127.0.${1 + (i % 100)}.1`, method: 'POST', path: '/login', agent: false,
+          headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length } }, (response) => {
+          response.resume()
+          response.on('end', () => resolve(response.statusCode))
+        })
+        request.on('error', reject)
+        request.end(body)
+      })
+    const before = broker.rss()
+    let flooding = true
+    const statuses = new Map()
+    const flood = Array.from({ length: 40 }, async (_, lane) => {
+      for (let i = lane; flooding; i += 40) {
+        const status = await attempt(i)
+        statuses.set(status, (statuses.get(status) ?? 0) + 1)
+      }
+    })
+    const put = () => broker.request('PUT', '/api/v1/nodes/n1/resources/led', { value: '1' }, { ...broker.bearer(token), 'content-type': 'application/json' })
+    await until('the flood to be limited', () => statuses.get(429) && statuses.get(503))
+    for (let i = 0; i < 30; ++i) assert.equal((await put()).status, 200)
+    flooding = false
+    await Promise.all(flood)
+    assert.deepEqual([...statuses.keys()].sort(), [401, 429, 503])
+    assert.ok(broker.rss() - before < 128 * 1024 * 1024, `${broker.rss() - before} bytes more`)
+    await broker.end()
   })
 })
 

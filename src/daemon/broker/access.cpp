@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/log.h"
@@ -143,10 +144,23 @@ Result<Principal> Access::by_token(std::string_view secret, WallTime now) const 
   return out;
 }
 
+void Access::warn_of_proxy(const ws::Headers& headers) {
+  const bool forwarded = std::any_of(headers.begin(), headers.end(), [](const auto& header) {
+    return header.first == "x-forwarded-for" || header.first == "forwarded";
+  });
+  if (!forwarded || std::exchange(warned_of_proxy_, true)) return;
+  log::warn(
+      "a proxy passes requests on to this broker, where everyone may do everything: make a user with aiot "
+      "users add NAME --role admin");
+}
+
 Result<Principal> Access::identify(const ws::Headers& headers, bool secure, TimePoint mono, WallTime now) {
   Principal out;
   out.role = anonymous();
-  if (is_open()) return out;
+  if (is_open()) {
+    warn_of_proxy(headers);
+    return out;
+  }
   if (const auto secret = bearer_of(headers); !secret.empty()) return by_token(secret, now);
   const auto cookie = cookie_of(headers, login_cookie(secure));
   if (cookie.empty()) return out;

@@ -53,6 +53,7 @@ class Access {
 
  private:
   void take(access::Contents contents);
+  void warn_of_proxy(const ws::Headers& headers);
   [[nodiscard]] Result<Principal> by_token(std::string_view secret, WallTime now) const;
   [[nodiscard]] bool gateway_holds(const Principal& principal, WallTime now) const;
 
@@ -65,6 +66,7 @@ class Access {
   access::Contents contents_;
   std::unordered_map<std::string, std::size_t> tokens_;  ///< by digest: where in contents_
   Logins logins_;
+  bool warned_of_proxy_ = false;
   std::string key_mark_, file_mark_;  ///< change with the files
 };
 

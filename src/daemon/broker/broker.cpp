@@ -308,14 +308,6 @@ class BrokerImpl final : public Broker {
 
   static bool is_api(std::string_view path) { return path.substr(0, kApiPrefix.size()) == kApiPrefix; }
 
-  static ws::HttpResponse plain(int status, std::string_view body) {
-    ws::HttpResponse response;
-    response.status = status;
-    response.body = body;
-    response.headers.emplace_back("cache-control", "no-store");
-    return response;
-  }
-
   ws::HttpResponse show_metrics(const Result<Principal>& who) {
     if (!who) return unauthorized(who.error().message);
     if (who->may_read() && who->scope.whole()) return metrics();

@@ -77,6 +77,14 @@ ws::HttpResponse unauthorized(std::string detail) {
   return response;
 }
 
+ws::HttpResponse plain(int status, std::string_view body) {
+  ws::HttpResponse response;
+  response.status = status;
+  response.body = body;
+  response.headers.emplace_back("cache-control", "no-store");
+  return response;
+}
+
 ws::HttpResponse node_problem(const Error& error) { return problem(status_of(error), error); }
 
 }  // namespace aiot::broker

@@ -19,6 +19,8 @@ namespace aiot::broker {
 /// 401, with how to do better.
 [[nodiscard]] ws::HttpResponse unauthorized(std::string detail);
 
+/// Text that nobody may keep.
+[[nodiscard]] ws::HttpResponse plain(int status, std::string_view body);
 /// A JSON answer that nobody may keep.
 [[nodiscard]] ws::HttpResponse json_response(std::string body, int status = 200);
 

@@ -67,6 +67,13 @@ TEST_CASE("browsers are admitted from the broker's own origin and from those all
   CHECK(origin_allowed("http://anything", "h", "h", {"*"}));
 }
 
+TEST_CASE("where nobody may anything without credentials, any name is as good as the broker's own") {
+  CHECK_FALSE(origin_allowed("https://iot.example", "iot.example", "h", {}));
+  CHECK(origin_allowed("https://iot.example", "iot.example", "h", {}, true));
+  CHECK_FALSE(origin_allowed("https://evil.example", "iot.example", "h", {}, true));
+  CHECK_FALSE(origin_allowed("null", "iot.example", "h", {}, true));
+}
+
 TEST_CASE("a page whose name a stranger made to lead here is not of the broker's own origin") {
   for (const std::string host : {"127.0.0.1:8000", "192.0.2.1", "[::1]:8000", "[2001:db8::1]",
                                  "localhost:8000", "LOCALHOST", "broker.localhost:8000", "pi:8000", "Pi"}) {
