@@ -30,7 +30,8 @@ class ServeBrokerCommand final : public Command {
         "programs "
         "send Authorization: Bearer TOKEN, and only /healthz and /readyz answer everybody.",
         {{"aiot serve-broker", "on this machine alone"},
-         {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys", "for the network"},
+         {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys",
+          "for the network, once there is a user"},
          {"aiot serve-broker --listen 127.0.0.1:0 --log-format json", "a free port, told in the ready line"}},
         {"aiot-serve-gateway(1)", "aiot-keys(1)", "aiot-users(1)", "aiot-tokens(1)", "aiot.toml(5)"}};
   }
