@@ -275,7 +275,7 @@ class BrokerImpl final : public Broker {
     }
     auto principal = access_.identify(request.headers, request.secure, loop_.now(), loop_.wall_now());
     if (page) {
-      return login_.handle(std::move(request), std::move(responder), principal ? *principal : Principal());
+      return login_.handle(request, std::move(responder), principal ? *principal : Principal());
     }
     if (is_api(path)) {
       if (!principal) {

@@ -81,7 +81,8 @@ bool LoginRoutes::takes(std::string_view path) {
   return path == "/login" || path == "/logout" || path == "/setup";
 }
 
-void LoginRoutes::handle(ws::HttpRequest request, ws::HttpResponder responder, const Principal& principal) {
+void LoginRoutes::handle(const ws::HttpRequest& request, ws::HttpResponder responder,
+                         const Principal& principal) {
   const bool get = request.method == "GET";
   if (!get && request.method != "POST") {
     auto response = message_page(405, "Only GET and POST are possible here.");

@@ -30,7 +30,7 @@ class LoginRoutes {
 
   [[nodiscard]] static bool takes(std::string_view path);
   /// `principal` is who asks; a POST's origin is checked before.
-  void handle(ws::HttpRequest request, ws::HttpResponder responder, const Principal& principal);
+  void handle(const ws::HttpRequest& request, ws::HttpResponder responder, const Principal& principal);
   /// Somebody was logged out, or removed: called so that his connections can be closed.
   void set_changed(UniqueFunction<void()> changed) { changed_ = std::move(changed); }
 
