@@ -73,7 +73,8 @@ class UsersCommand final : public Command {
     if (context.json()) context.output().line(json_line({{"name", name_}, {"done", action_}}));
     if (last_one_gone_)
       context.note(
-          "there is neither a user nor a token left: a broker on loopback is open to everyone there from its next start on");
+          "there is neither a user nor a token left: a broker on loopback is open to everyone there from its "
+          "next start on");
     return kDone;
   }
 

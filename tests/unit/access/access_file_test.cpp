@@ -141,7 +141,7 @@ TEST_CASE("names are text that a person can tell apart") {
   for (const std::string_view good : {"a", "Ada Lovelace", "ada@example.org", "ąd"})
     CHECK(check_name("user", good));
   for (const std::string& bad : {std::string(), std::string(" a"), std::string("a "), std::string("a\nb"),
-                                std::string("\xff"), std::string(65, 'a')}) {
+                                 std::string("\xff"), std::string(65, 'a')}) {
     CHECK(check_name("user", bad).error().code == Errc::usage);
   }
 }
