@@ -77,6 +77,9 @@ TEST_CASE("a broker on loopback without users and tokens is open, one beyond ref
                                           Catch::Contains("aiot users add"));
   world.options.legacy_listen = *SocketAddress::parse("0.0.0.0:8082");
   CHECK_THAT(world.access().open().error().message, Catch::Contains("0.0.0.0:8082"));
+  world.options.legacy_listen.reset();
+  world.options.proxied = true;
+  CHECK_THAT(world.access().open().error().message, Catch::Contains("127.0.0.1:8000"));
 }
 
 TEST_CASE("what lets a broker beyond loopback start says what those may who say nothing") {
