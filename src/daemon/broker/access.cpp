@@ -55,7 +55,8 @@ Access::Access(AccessOptions options, std::string key_file, SocketAddress listen
     : options_(std::move(options)),
       key_file_(std::move(key_file)),
       listen_(listen),
-      exposed_(!listen.is_loopback() || (options_.legacy_listen && !options_.legacy_listen->is_loopback())) {}
+      exposed_(!listen.is_loopback() || options_.proxied ||
+               (options_.legacy_listen && !options_.legacy_listen->is_loopback())) {}
 
 Result<void> Access::open() {
   auto contents = options_.file.empty() ? Result<access::Contents>(access::Contents())
@@ -70,7 +71,7 @@ Result<void> Access::open() {
             "{} can be reached from other machines, and without users everyone there could read and write "
             "everything: make one with aiot users add NAME --role admin (in {}), say with --anonymous what "
             "those may who do not log in, or accept it with --insecure",
-            (listen_.is_loopback() ? *options_.legacy_listen : listen_).text(),
+            (listen_.is_loopback() && !options_.proxied ? *options_.legacy_listen : listen_).text(),
             options_.file.empty() ? "--users-file" : text::escape_controls(options_.file)));
   }
   auto keys = open_keys(key_file_, listen_);
