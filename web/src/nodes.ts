@@ -3,11 +3,20 @@
  * frame, through two counters: `membership` (nodes came, went or changed name) and `values`.
  */
 import { shallowRef } from 'vue'
+import { tellWatchers, touchEveryNode, touchNode, touchResource } from './live/watch'
 import { Link, type Facts, type Item, type LinkState, type NodeState, type SnapshotNode, type Value } from './wire'
 
 export interface Resource {
   readonly name: string
+  /** As text; a value that is not UTF-8 has its base 64 in `bytes` as well. */
   value: string
+  bytes?: string
+  /** The CoAP content-format number that was declared. */
+  format?: number
+  /** What CBOR or SenML in CBOR holds. */
+  json?: unknown
+  number?: number
+  unit?: string
   /** When the gateway received it, in milliseconds since 1970. */
   time: number
 }
@@ -44,6 +53,7 @@ export class NodeTable {
 
   clear(): void {
     this.nodes.clear()
+    touchEveryNode()
     this.out = 0
     this.membershipChanged = true
   }
@@ -84,6 +94,7 @@ export class NodeTable {
     const node = this.enter(uid)
     Object.assign(node, { protocol, address, gateway })
     this.turn(node, state)
+    touchNode(uid)
     this.membershipChanged = true
     return node
   }
@@ -102,6 +113,7 @@ export class NodeTable {
     if (!node) return
     if (node.state === 'out') this.out -= 1
     this.nodes.delete(uid)
+    touchNode(uid)
     this.membershipChanged = true
   }
 
@@ -110,22 +122,25 @@ export class NodeTable {
     for (const node of this.nodes.values()) {
       if (node.gateway === gateway && node.state === 'live') node.state = 'stale'
     }
+    touchEveryNode()
     this.membershipChanged = true
   }
 
   private update(node: Node, told: Value, now: number): void {
     this.valuesChanged = true
+    touchResource(node.uid, told.resource)
     const value = shown(told)
-    const time = Math.min(told.time, now)
+    const { format, json, number, unit } = told
+    const bytes = told.encoding === 'base64' ? told.value : undefined
+    const facts = { value, bytes, format, json, number, unit, time: Math.min(told.time, now) }
     const resource = node.resources.get(told.resource)
     if (!resource) {
-      node.resources.set(told.resource, { name: told.resource, value, time })
+      node.resources.set(told.resource, { name: told.resource, ...facts })
       this.membershipChanged = true
       return
     }
     if (told.resource === 'name' && resource.value !== value) this.membershipChanged = true
-    resource.value = value
-    resource.time = time
+    Object.assign(resource, facts)
   }
 }
 
@@ -143,6 +158,7 @@ function flushSoon(): void {
     if (table.membershipChanged) membership.value += 1
     if (table.valuesChanged || table.membershipChanged) values.value += 1
     table.membershipChanged = table.valuesChanged = false
+    tellWatchers()
   }
   // A hidden page gets no animation frames; its table must be right all the same when it is shown again.
   if (document.hidden) window.setTimeout(flush, 500)

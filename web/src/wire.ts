@@ -8,6 +8,11 @@ export interface Value {
   value: string
   encoding?: 'base64'
   json?: unknown
+  /** The CoAP content-format number that was declared. */
+  format?: number
+  /** Where the value reads as a number with an optional unit. */
+  number?: number
+  unit?: string
   time: number
 }
 
@@ -32,6 +37,10 @@ export interface WriteResult {
   confirmed?: string
   /** "not_sent", "rejected" or "unknown" when it failed. */
   outcome?: string
+  /** "rejected", "timeout", "unreachable" and so on when it failed. */
+  error?: string
+  /** What the node answered, as 4.05. */
+  code?: string
   text: string
 }
 
@@ -51,7 +60,8 @@ interface Message {
   nodes: SnapshotNode[]
   items: Item[]
   confirmed?: string
-  error?: { message: string; outcome?: string }
+  code?: string
+  error?: { code: string; message: string; outcome?: string }
 }
 
 const kSubprotocol = 'aiot.client.v1'
@@ -145,12 +155,12 @@ export class Link {
     }
   }
 
-  private settle({ id, confirmed, error }: Message): void {
+  private settle({ id, confirmed, code, error }: Message): void {
     const resolve = this.writes.get(id)
     this.writes.delete(id)
-    if (error) return resolve?.({ ok: false, outcome: error.outcome, text: error.message })
+    if (error) return resolve?.({ ok: false, outcome: error.outcome, error: error.code, code, text: error.message })
     const text = confirmed === 'echo' ? 'Confirmed: the node reported the value' : 'Confirmed by the node'
-    resolve?.({ ok: true, confirmed, text })
+    resolve?.({ ok: true, confirmed, code, text })
   }
 
   private abandonWrites(): void {

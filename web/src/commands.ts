@@ -1,0 +1,70 @@
+/** The `aiot` lines that do in a shell what the dashboard does, quoted so that no name or value is ever more than one word. */
+
+const kPlain = /^[A-Za-z0-9_/:.,@%+=~^-]+$/
+/** Controls, and what makes a terminal or an editor show another text than the one that is run. */
+const kHidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u
+
+const octal = (byte: number) => `\\${byte.toString(8).padStart(3, '0')}`
+
+/** One word of a POSIX shell; with $'...' (bash, zsh, ksh, POSIX 2024) where characters would not show. */
+export function quote(text: string): string {
+  if (kPlain.test(text) && !text.startsWith('~') && !text.startsWith('=')) return text
+  if (!kHidden.test(text)) return `'${text.replace(/'/g, `'\\''`)}'`
+  const encoder = new TextEncoder()
+  const escaped = Array.from(text, (character) => {
+    if (character === '\n') return '\\n'
+    if (character === "'" || character === '\\') return `\\${character}`
+    if (!kHidden.test(character)) return character
+    return Array.from(encoder.encode(character), octal).join('')
+  })
+  return `$'${escaped.join('')}'`
+}
+
+export const line = (...words: string[]) => ['aiot', ...words.map(quote)].join(' ')
+
+/** The broker that this page came from. */
+export function brokerUrl(): URL {
+  return new URL('.', document.baseURI)
+}
+
+/** How a command names the broker: nothing extra where an aiot:// URI says it all, --broker behind a path prefix. */
+export function brokerOption(): string[] {
+  const { protocol, host, pathname } = brokerUrl()
+  return ['--broker', `${protocol === 'https:' ? 'wss' : 'ws'}://${host}${pathname.replace(/\/$/, '')}`]
+}
+
+export function target(uid: string, resource: string): string[] {
+  const { protocol, host, port, pathname } = brokerUrl()
+  const path = `${encodeURIComponent(uid)}/${encodeURIComponent(resource)}`
+  if (pathname !== '/') return [...brokerOption(), path]
+  const at = port || protocol === 'https:' ? host : `${host}:80`
+  return [`${protocol === 'https:' ? 'aiots' : 'aiot'}://${at}/${path}`]
+}
+
+export const getCommand = (uid: string, resource: string) => line('get', ...target(uid, resource))
+export const observeCommand = (uid: string, resource: string) => line('observe', ...target(uid, resource))
+
+/** A value that the command line would take for a file, standard input or an option goes in through a pipe. */
+export function putCommand(uid: string, resource: string, value: string): string {
+  const words = target(uid, resource)
+  const isOption = value.startsWith('-') && !/^-\.?\d/.test(value)
+  if (!value.startsWith('@') && !isOption) return line('put', ...words, value)
+  return `printf %s ${quote(value)} | ${line('put', ...words, '-')}`
+}
+
+export interface HistoryRange {
+  from: Date
+  to?: Date
+  /** In seconds. */
+  step?: number
+}
+
+/** One line for all that a chart shows; `to` is left out at the live edge. */
+export function historyCommand(series: readonly { uid: string; resource: string }[], range: HistoryRange): string {
+  const times = ['--since', range.from.toISOString()]
+  if (range.to) times.push('--until', range.to.toISOString())
+  if (range.step) times.push('--step', `${range.step}s`)
+  const targets = series.map(({ uid, resource }) => target(uid, resource))
+  const broker = targets[0]?.length === 3 ? brokerOption() : []
+  return line('history', ...broker, ...times, ...targets.map((words) => words[words.length - 1]!))
+}

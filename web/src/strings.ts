@@ -1,0 +1,35 @@
+/** Every English sentence of the dashboard, by area. Functions where a sentence holds a number or a name. */
+export const strings = {
+  app: {},
+  nodes: {},
+  widgets: {
+    empty: '(empty)',
+    more: (characters: string) => `${characters} characters; the first of them`,
+    loading: 'Loading…',
+    broken: 'This value cannot be shown',
+    brokenWidget: (message: string) => `This widget failed: ${message}`,
+    noValue: 'No value yet',
+    states: { live: 'live', stale: 'stale', out: 'out', none: 'unknown' },
+    ago: (age: string) => `${age} ago`,
+    justNow: 'now',
+  },
+  writes: {
+    write: 'Write…',
+    send: 'Write',
+    cancel: 'Cancel',
+    newValue: (name: string) => `New value of ${name}`,
+    sending: 'Sending…',
+    notLive: 'Cannot be written now: the node is not live',
+    confirmed: 'Confirmed by the node',
+    echoed: 'Confirmed: the node reported the value',
+    refused: (why: string) => `Refused: ${why}`,
+    unknown: (why: string) => `Outcome unknown: ${why}`,
+    timeout: 'No answer in time; the write may have happened',
+  },
+  command: {
+    copy: 'Copy as command',
+    copied: 'Copied',
+    select: 'Copying is not allowed here; the command is selected',
+  },
+  charts: {},
+}
