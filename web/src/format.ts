@@ -38,3 +38,7 @@ export function decimalsOf(text: string): number {
   const match = /^\s*[-+]?\d*[.](\d+)/.exec(text)
   return match ? Math.min(match[1]!.length, 6) : 0
 }
+
+const shortTime = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' })
+
+export const shortTimeText = (time: number) => shortTime.format(time)

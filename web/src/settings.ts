@@ -18,18 +18,17 @@ export type Settings = { -readonly [K in keyof typeof choices]: (typeof choices)
   camera: string
 }
 
+/** The first is the default. */
+const pick = <T>(known: readonly T[], value: unknown): T => known.find((choice) => choice === value) ?? known[0]!
+
 export function readSettings(from: unknown): Settings {
   const stored = isRecord(from) ? from : {}
-  const pick = <K extends keyof typeof choices>(key: K) => {
-    const known = choices[key] as readonly Settings[K][]
-    return known.find((choice) => choice === stored[key]) ?? known[0]!
-  }
   return {
-    theme: pick('theme'),
-    density: pick('density'),
-    units: pick('units'),
-    map: pick('map'),
-    nodes: pick('nodes'),
+    theme: pick(choices.theme, stored.theme),
+    density: pick(choices.density, stored.density),
+    units: pick(choices.units, stored.units),
+    map: pick(choices.map, stored.map),
+    nodes: pick(choices.nodes, stored.nodes),
     camera: typeof stored.camera === 'string' ? stored.camera.slice(0, 2000) : '',
   }
 }
