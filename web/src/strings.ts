@@ -97,6 +97,7 @@ export const strings = {
     searchHint: 'Search name, uid, protocol, gateway, board, label, resource…',
     found: (count: string) => `${count} found`,
     states: { '': 'All', live: 'Live', silent: 'Silent', stale: 'Stale', out: 'Out' },
+    filters: 'Filters',
     stateFilter: 'State',
     allProtocols: 'All protocols',
     allGateways: 'All gateways',
