@@ -68,3 +68,17 @@ export function historyCommand(series: readonly { uid: string; resource: string 
   const broker = targets[0]?.length === 3 ? brokerOption() : []
   return line('history', ...broker, ...times, ...targets.map((words) => words[words.length - 1]!))
 }
+
+/** A write to many nodes, one after the other. */
+export function groupPutCommand(uids: readonly string[], resource: string, value: string): string {
+  const targets = uids.map((uid) => target(uid, resource))
+  const broker = targets[0]?.length === 3 ? brokerOption() : []
+  const words = targets.map((of) => quote(of[of.length - 1]!)).join(' ')
+  const plain = !value.startsWith('@') && !value.startsWith('-')
+  const put = `${line('put', ...broker)} "$target" ${plain ? quote(value) : '-'}`
+  return `for target in ${words}; do ${plain ? put : `printf %s ${quote(value)} | ${put}`}; done`
+}
+
+export const nodeCommand = (uid: string) => line('nodes', ...brokerOption(), '--json', '--query', uid)
+export const eventsCommand = (uid: string) => line('events', ...brokerOption(), ...(uid === '' ? [] : ['--node', uid]))
+export const statusCommand = () => line('status', ...brokerOption())

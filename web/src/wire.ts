@@ -22,12 +22,17 @@ export interface Facts {
   protocol: string
   address: string
   state: NodeState
+  /** Absent for none. */
+  labels?: Record<string, string>
 }
 
 export type Item = ({ event?: undefined; node: string } & Value) | ({ event: string; time: number } & Partial<Facts>)
 
 export interface SnapshotNode extends Facts {
+  first_seen: number
   last_seen: number
+  /** What is not zero. */
+  stats?: { interval_s?: number; resets?: number; timeouts?: number; rejected_writes?: number }
   values: Value[]
 }
 
@@ -50,7 +55,7 @@ export interface Handlers {
   state(state: LinkState, retryAt: number | null): void
   /** A new connection: what follows is the whole table again. */
   opened(): void
-  snapshot(nodes: SnapshotNode[]): void
+  snapshot(nodes: SnapshotNode[], last: boolean): void
   items(items: Item[]): void
 }
 
@@ -58,6 +63,7 @@ interface Message {
   type: string
   id: number
   nodes: SnapshotNode[]
+  last?: boolean
   items: Item[]
   confirmed?: string
   code?: string
@@ -146,7 +152,7 @@ export class Link {
         this.handlers.state('live', null)
         return this.send({ type: 'subscribe', id: 1, conflate: true, window: kWindow })
       case 'snapshot':
-        return this.handlers.snapshot(message.nodes)
+        return this.handlers.snapshot(message.nodes, message.last === true)
       case 'updates':
         this.handlers.items(message.items)
         return this.send({ type: 'ack', id: message.id })

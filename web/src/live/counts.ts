@@ -1,0 +1,15 @@
+/** How many nodes are how, counted at most every half second. */
+import { computed, type ComputedRef } from 'vue'
+import { membership, table } from '../nodes'
+import type { NodeState } from '../wire'
+import { throttled } from './throttled'
+
+export function useCounts(): ComputedRef<Record<NodeState, number>> {
+  const version = throttled(membership, 500)
+  return computed(() => {
+    void version.value
+    const counts = { live: 0, stale: 0, out: 0 }
+    for (const node of table.nodes.values()) counts[node.state] += 1
+    return counts
+  })
+}
