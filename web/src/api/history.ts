@@ -73,7 +73,7 @@ export async function fetchNumbers(query: Query, signal?: AbortSignal): Promise<
   let loaded = 0
   for await (const page of pages(query, signal)) {
     for (const told of page) {
-      const point = toPoint(told, query.step)
+      const point = toPoint(told, query)
       if (point) points.push(point)
       if (told.unit) unit = told.unit
     }
@@ -83,12 +83,12 @@ export async function fetchNumbers(query: Query, signal?: AbortSignal): Promise<
   return { points, unit, step: query.step }
 }
 
-function toPoint({ time, number, mean, min, max }: ToldPoint, step: number): Point | null {
+function toPoint({ time, number, mean, min, max }: ToldPoint, { step, to }: Query): Point | null {
   const at = Date.parse(time)
   if (step === 0) return number === undefined || Number.isNaN(at) ? null : { time: at, number }
   if (mean === undefined || Number.isNaN(at)) return null
-  // A step's mean stands in its middle.
-  return { time: at + step * 500, number: mean, min, max }
+  // A step's mean stands in its middle; the last step has only begun.
+  return { time: Math.min(at + step * 500, Math.max(at, to)), number: mean, min, max }
 }
 
 /** The latest texts of a resource, the oldest first: for states, whose changes count and not their mean. */

@@ -19,6 +19,8 @@ export interface PlotInput {
 }
 
 const kDay = 86_400
+/** A label that begins to leave the chart at the right is left out. */
+const kLabelHalf = 22
 const formats = {
   second: new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit', second: '2-digit' }),
   minute: new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' }),
@@ -26,8 +28,10 @@ const formats = {
 }
 
 /** At midnight the day, else the time of day, as fine as the ticks are apart. */
-function timeLabels(splits: number[], increment: number): string[] {
+function timeLabels(plot: uPlot, splits: number[], increment: number): string[] {
+  const end = plot.bbox.width / devicePixelRatio - kLabelHalf
   return splits.map((seconds) => {
+    if (plot.valToPos(seconds, 'x') > end) return ''
     const date = new Date(seconds * 1000)
     const midnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0
     if (increment >= kDay || midnight) return formats.day.format(date)
@@ -75,7 +79,7 @@ export function plotOptions(input: PlotInput): uPlot.Options {
         ...axis,
         size: compact ? 24 : 30,
         space: compact ? 70 : 80,
-        values: (_, splits, __, ___, increment) => timeLabels(splits, increment),
+        values: (plot, splits, _, __, increment) => timeLabels(plot, splits, increment),
       },
       ...units.map((unit, index) => ({
         ...axis,

@@ -94,8 +94,7 @@ export function useHistory({ series, range, live, pixels, shown }: Options): His
     try {
       const ids = series()
       const [numbers, events] = await Promise.all([
-        // A little beyond the present: gateways' clocks differ by as much.
-        Promise.all(ids.map((id) => fetchNumbers({ ...id, from, to: isLive(range()) ? to + 60_000 : to, step: wanted }, mine.signal))),
+        Promise.all(ids.map((id) => fetchNumbers({ ...id, from, to, step: wanted }, mine.signal))),
         Promise.all([...new Set(ids.map(({ uid }) => uid))].map((uid) => fetchMarks(uid, from, to, mine.signal))),
       ])
       tracks.value = ids.map(({ uid, resource }, index) => {

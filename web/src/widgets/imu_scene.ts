@@ -42,7 +42,7 @@ export class ImuScene {
   constructor(canvas: HTMLCanvasElement, colours: Colours, private readonly still: boolean) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true })
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2))
-    this.camera.position.set(0, 2.6, 6)
+    this.camera.position.set(0, 2.3, 5)
     this.camera.lookAt(0, 0, 0)
     const sun = new DirectionalLight(0xffffff, 2.2)
     sun.position.set(2, 5, 3)
