@@ -70,7 +70,7 @@ export const strings = {
       out: 'Nodes out',
       silent: 'Silent nodes',
       resetting: 'Resetting nodes',
-      refused_write: 'Writes that failed',
+      refused_write: 'Failed writes',
     },
     explain: {
       gateway_down: 'Its nodes keep their last values until it returns.',
@@ -97,6 +97,7 @@ export const strings = {
     searchHint: 'Search name, uid, protocol, gateway, board, label, resource…',
     found: (count: string) => `${count} found`,
     states: { '': 'All', live: 'Live', silent: 'Silent', stale: 'Stale', out: 'Out' },
+    filters: 'Filters',
     stateFilter: 'State',
     allProtocols: 'All protocols',
     allGateways: 'All gateways',
@@ -222,9 +223,7 @@ export const strings = {
   chartsPage: {
     title: 'Charts',
     add: 'Add a series',
-    remove: (name: string) => `Remove ${name}`,
     none: 'Choose resources of any nodes to see them together over time.',
-    pin: 'Pin to a board',
   },
   operations: {
     title: 'Operations',

@@ -4,13 +4,13 @@ import type { Node, Resource } from '../nodes'
 const kWho = new Set(['name', 'os', 'board', 'vendor', 'version', 'mcu', 'ip', 'id', 'protocol'])
 const kLong = 40
 
-/** The most recent values. */
-export function latest(node: Node, most: number): Resource[] {
+/** Some values that fit in a line, the same ones each time: numbers first, as they say most. */
+export function preview(node: Node, most: number): Resource[] {
+  const rank = (resource: Resource) => (resource.number !== undefined ? 0 : resource.value.length <= kLong ? 1 : 2)
   return [...node.resources.values()]
     .filter((resource) => !kWho.has(resource.name))
-    .sort((a, b) => b.time - a.time || (a.name < b.name ? -1 : 1))
+    .sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
     .slice(0, most)
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 export const short = (value: string) => (value.length > kLong ? `${value.slice(0, kLong)}…` : value)

@@ -1,0 +1,87 @@
+// What scripts/screenshots does, inside a network namespace.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { run, until } from '../tests/support/process.mjs'
+import { launch, Stage } from '../tests/browser/stage.mjs'
+
+const [folder, ...wanted] = process.argv.slice(2)
+const kWidths = [360, 1024, 1920]
+const kThemes = ['light', 'dark']
+const kBoard = {
+  id: 'b0', name: 'Greenhouse',
+  items: [
+    { uid: 'sim-0', resource: 'temperature', size: 'wide', chart: true },
+    { uid: 'sim-0', resource: 'humidity', size: 'card' }, { uid: 'sim-1', resource: 'temperature', size: 'card' },
+    { uid: 'sim-1', resource: 'led', size: 'card' }, { uid: 'sim-2', resource: 'pressure', size: 'card' },
+  ],
+}
+
+mkdirSync(folder, { recursive: true })
+const stage = new Stage()
+let browser
+try {
+  await stage.serveBroker('--title', 'Field station')
+  await stage.serveGateways({ maxTime: '8s' })
+  const doomed = await stage.serveGateway('nice', '--coap', '127.0.0.1:5684', '--max-time', '60s')
+  const full = 'name,os,board,vendor,version,temperature,humidity,pressure,illuminance,led,imu,position,battery,co2'
+  stage.simulate('coap', '--nodes', '24', '--resources', full)
+  stage.simulate('ws', '--nodes', '6', '--first', '100')
+  stage.simulate('mqtt', '--nodes', '8', '--first', '200')
+  stage.simulate('mqttsn', '--nodes', '4', '--first', '300')
+  const lost = stage.simulate('coap', '--nodes', '3', '--first', '400', '--base', '127.2.0.1')
+  const stale = stage.simulate('coap', '--gateway', '127.0.0.1:5684', '--nodes', '5', '--first', '500', '--base', '127.3.0.1')
+  const nodes = async (query) => (await (await fetch(`${stage.url}api/v1/nodes?limit=1000&${query}`)).json()).items
+  await until('all nodes', async () => (await nodes('state=live')).length >= 50, 60_000)
+  await until('values', async () => (await nodes('q=sim-0')).some((node) => Object.keys(node.resources).length > 10), 30_000)
+  for (const [uid, room] of [['sim-0', 'greenhouse'], ['sim-1', 'greenhouse'], ['sim-2', 'hall']])
+    await fetch(`${stage.url}api/v1/nodes/${uid}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ labels: { room } }) })
+  const broker = stage.url.replace('http', 'ws')
+  await run(['put', '--broker', broker, 'sim-0/led', '1'])
+  await run(['put', '--broker', broker, 'sim-0/temperature', '99'])
+  await lost.end('SIGKILL')
+  await until('nodes that are out', async () => (await nodes('state=out')).length >= 3, 60_000)
+  await doomed.end('SIGKILL')
+  await stale.end('SIGKILL')
+
+  // Two frames: what a reply changed is drawn, and charts have their canvas.
+  const settle = (page) => page.evaluate(() => document.fonts.ready.then(() =>
+    new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(resolve)), 600))))
+  const pages = {
+    attention: ['#/', (page) => page.locator('[data-problem="out"]').waitFor()],
+    nodes: ['#/nodes', (page) => page.locator('[data-uid="sim-0"]').waitFor()],
+    cards: ['#/nodes?group=gateway', (page) => page.locator('[data-uid]').first().waitFor(), { nodes: 'cards' }],
+    node: ['#/nodes/sim-0', (page) => page.locator('[data-resource="temperature"]').waitFor()],
+    board: ['#/boards/b0', (page) => page.locator('[data-item]').first().waitFor()],
+    charts: [`#/charts?${new URLSearchParams([['s', 'sim-0\ntemperature'], ['s', 'sim-1\ntemperature'], ['s', 'sim-2\ntemperature']])}`, (page) => page.getByTestId('chart').waitFor()],
+    map: ['#/map', (page) => page.locator('.leaflet-container').waitFor()],
+    operations: ['#/operations', (page) => page.getByTestId('gateways').waitFor()],
+    settings: ['#/settings', (page) => page.getByTestId('camera').waitFor()],
+  }
+  browser = await launch()
+  for (const [name, [hash, ready, settings]] of Object.entries(pages)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue
+    for (const theme of kThemes) {
+      const page = await stage.open(browser, { colorScheme: theme })
+      page.setDefaultTimeout(10_000)
+      await page.addInitScript(([board, chosen]) => {
+        localStorage.setItem('aiot.boards', JSON.stringify([board]))
+        localStorage.setItem('aiot.settings', JSON.stringify(chosen))
+      }, [kBoard, settings ?? {}])
+      for (const width of kWidths) {
+        await page.setViewportSize({ width, height: width === 360 ? 740 : width === 1024 ? 768 : 1080 })
+        await page.goto(stage.url + hash)
+        await page.reload()
+        await stage.live(page)
+        await ready(page)
+        await settle(page)
+        await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`) })
+      }
+      await page.context().close()
+    }
+    process.stderr.write(`${name} `)
+  }
+  process.stderr.write(`\n${stage.problems.length === 0 ? 'No problem was logged.' : stage.problems.join('\n')}\n`)
+} finally {
+  await browser?.close()
+  await stage.end()
+}
