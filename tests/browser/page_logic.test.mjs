@@ -92,7 +92,7 @@ describe('lists of nodes', () => {
     const table = new NodeTable()
     table.begin([
       told('n10', { labels: { room: 'hall' } }), told('n9', { protocol: 'MQTT', gateway: 'lyon' }), told('n1', { state: 'out' }),
-      told('n2', { values: [value('board', 'SAMR21'), value('led', '0')], stats: { interval_s: 1 }, last_seen: kNow - 60_000 }),
+      told('n2', { values: [value('board', 'SAMR21'), value('led', '0')], stats: { interval_s: 1 }, last_seen: kNow - 61_000 }),
     ], kNow)
     const list = (query) => arrange(table.nodes.values(), readFilter(new URLSearchParams(query)), kNow)
     const uids = (query) => list(query).found.map((node) => node.uid)
@@ -127,7 +127,7 @@ describe('what is wrong', () => {
     const list = [
       ...Array.from({ length: 8 }, (_, i) => told(`o${i}`, { state: 'out', last_seen: kNow - i * 1000 })),
       told('s', { gateway: 'lyon', state: 'stale' }),
-      told('q', { stats: { interval_s: 10 }, last_seen: kNow - 41_000 }), told('r', { stats: { interval_s: 10 }, last_seen: kNow - 39_000 }),
+      told('q', { stats: { interval_s: 10 }, last_seen: kNow - 61_000 }), told('r', { stats: { interval_s: 10 }, last_seen: kNow - 59_000 }),
     ]
     const found = await find(list)
     assert.deepEqual(kindsOf(found), ['paris out 8', 'paris silent 1', 'lyon stale 1'])
