@@ -1,6 +1,7 @@
 // Every widget against the real broker, gateways and nodes: it shows what the node said, and its controls reach the node.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { CoapNode } from '../support/coap_node.mjs'
@@ -389,6 +390,44 @@ describe('widgets', () => {
       await chart().getByRole('button', { name: 'Try again' }).click()
       await state()
       stage.problems.splice(0, stage.problems.length, ...stage.problems.filter((problem) => !problem.includes('503')))
+    })
+  })
+
+  describe('pictures of other hosts', () => {
+    const own = new Stage()
+    const asked = []
+    let server, node
+
+    before(async () => {
+      server = createServer((request, response) => {
+        asked.push(request.url)
+        response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from(kPng, 'base64'))
+      })
+      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const other = `http://127.0.0.1:${server.address().port}`
+      await own.serveBroker('--map-tiles', `${other}/{z}/{x}/{y}.png`, '--camera', `${other}/camera.png`)
+      await own.serveGateway('rome', '--ws', '127.0.0.1:8002', '--coap', 'off', '--mqttsn', 'off')
+      node = new AnyNode('ws://127.0.0.1:8002/node?uid=seen', { name: 'Seen', position: '[45, 5]', webcam: `${other}/node.png`, photo: 'http://127.0.0.9:1/x.png' })
+      await node.opened
+    })
+    after(async () => {
+      node?.close()
+      await own.end()
+      server?.close()
+    })
+
+    it('are loaded where the operator named them, and nowhere else', async () => {
+      const there = await own.open(browser)
+      await there.goto(`${own.url}#/map`)
+      await there.locator('[data-testid="map"][data-nodes="1"] img.leaflet-tile-loaded').first().waitFor()
+      await there.getByTestId('camera-view').locator('img').waitFor()
+      assert.ok(asked.some((path) => /^\/\d+\/\d+\/\d+\.png$/.test(path)) && asked.includes('/camera.png'))
+      const { items } = await (await fetch(`${own.url}api/v1/nodes`)).json()
+      await there.goto(`${own.url}#/node/${items[0].uid}`)
+      const picture = there.locator('[data-resource="webcam"] img')
+      await until('the picture', async () => (await picture.count()) === 1 && picture.evaluate((image) => image.naturalWidth === 10))
+      await there.locator('[data-resource="photo"]').getByText('--allow-images').waitFor()
+      assert.deepEqual(own.problems.filter((problem) => !problem.includes(`:${server.address().port}/`)), [])
     })
   })
 
