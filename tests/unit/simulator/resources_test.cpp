@@ -77,9 +77,9 @@ TEST_CASE("A simulated led takes 0 and 1, a robot any text, a sensor none") {
   NodeValues values(*blueprint, 0);
   CHECK(values.write(0, "1"));
   CHECK_FALSE(values.write(0, "2"));
-  CHECK(values.value(0) == "1");
-  CHECK(values.value(1) == "s");
+  CHECK(values.at(0) == "1");
+  CHECK(values.at(1) == "s");
   CHECK(values.write(1, "u"));
-  CHECK(values.value(1) == "u");
+  CHECK(values.at(1) == "u");
   CHECK_FALSE(values.write(2, "20"));
 }
