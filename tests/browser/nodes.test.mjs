@@ -38,7 +38,7 @@ describe('the list of nodes', () => {
   })
 
   it('searches names, protocols, gateways, boards and resources', async () => {
-    for (const [words, count] of [['mqtt-sn', 2], ['lyon', 4], ['sim-3', 1], ['iotlab-m3 paris', 8], ['os', 6]]) {
+    for (const [words, count] of [['mqtt-sn', 2], ['lyon', 4], ['coap sim-3 paris', 1], ['iotlab-m3 paris', 8], ['os', 6]]) {
       await page.getByTestId('search').fill(words)
       await found(count)
     }

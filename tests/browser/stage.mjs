@@ -27,10 +27,12 @@ export class Stage {
     this.problems = []
   }
 
+  /** Again, after an end, as before. */
   async serveBroker(...args) {
+    this.brokerArguments ??= args
     const at = this.broker ? `127.0.0.1:${this.broker.listeners.http.port}` : '127.0.0.1:0'
     this.broker = await daemon(['serve-broker', '--listen', at, '--key-file', join(this.state, 'keys'),
-      '--state-dir', join(this.state, 'b'), ...args])
+      '--state-dir', join(this.state, 'b'), ...this.brokerArguments])
     this.url = `http://${at.endsWith(':0') ? `127.0.0.1:${this.broker.listeners.http.port}` : at}/`
     return this.broker
   }
@@ -69,7 +71,7 @@ export class Stage {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
     const page = await context.newPage()
     page.on('console', (message) => {
-      if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(message.text())) this.problems.push(message.text())
+      if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(message.text())) this.problems.push(`${message.text()} ${message.location().url}`)
     })
     page.on('pageerror', (error) => this.problems.push(String(error)))
     page.on('request', (request) => {

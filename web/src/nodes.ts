@@ -53,6 +53,8 @@ const kMaxOut = 20_000
 const kNoLabels: Labels = Object.freeze({})
 /** How much a new interval counts. */
 const kSmooth = 0.1
+/** Values that come closer together are of one message. */
+const kTogetherMs = 100
 
 export function shown(value: Value): string {
   if (value.json !== undefined) return JSON.stringify(value.json)
@@ -129,7 +131,7 @@ export class NodeTable {
     if (item.event === undefined) {
       const node = this.enter(item.node)
       const gap = now - node.heard
-      if (node.heard > 0) node.interval = node.interval > 0 ? node.interval + kSmooth * (gap - node.interval) : gap
+      if (node.heard > 0 && gap > kTogetherMs) node.interval = node.interval > 0 ? node.interval + kSmooth * (gap - node.interval) : gap
       node.heard = now
       this.received += 1
       return this.update(node, item, now)

@@ -43,7 +43,7 @@ export interface Summary {
 
 /** Silent is a live node that has said nothing for several of its usual intervals, and for a while. */
 const kSilentIntervals = 4
-const kSilentLeastMs = 30_000
+const kSilentLeastMs = 60_000
 /** Nodes that restarted so often within an hour are resetting. */
 const kResets = 3
 const kHourMs = 3_600_000
