@@ -1,6 +1,7 @@
 // Every widget against the real broker, gateways and nodes: it shows what the node said, and its controls reach the node.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { CoapNode } from '../support/coap_node.mjs'
@@ -212,6 +213,24 @@ describe('widgets', () => {
     coap.stop()
   })
 
+  it('shows pictures and CBOR as a CoAP node sends them', async () => {
+    const coap = new CoapNode('127.2.0.2', { name: 'Binary', snapshot: '', settings: '', blob: '' })
+    const bodies = {
+      '/snapshot': [23, Buffer.from(kPng, 'base64')],
+      '/settings': [60, Buffer.from('a2647370656564036466616e73f5', 'hex')], // {"speed": 3, "fans": true}
+      '/blob': [42, Buffer.from('fffe0001', 'hex')],
+    }
+    coap.answer = (packet, method, path) => bodies[path] && { code: '2.05', contentFormat: bodies[path][0], payload: bodies[path][1] }
+    await coap.start()
+    await coap.post(kGateway, '/alive', 'alive:binary')
+    await show(await uidOf('Binary'))
+    const picture = card('snapshot').locator('img')
+    await until('the picture', async () => (await picture.count()) === 1 && picture.evaluate((image) => image.naturalWidth === 10))
+    await value('settings').getByText('speed').waitFor()
+    await card('blob').getByText('4 bytes that are neither text nor a picture').waitFor()
+    coap.stop()
+  })
+
   it('copies commands that do the same in a shell', async () => {
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
     await show(uid)
@@ -346,6 +365,28 @@ describe('widgets', () => {
       await until('the present', async () => (await chart().getByTestId('range').inputValue()) === '900')
     })
 
+    it('is moved by one finger and zoomed by two', async () => {
+      const touch = await stage.open(browser, { hasTouch: true, viewport: { width: 400, height: 800 } })
+      await touch.goto(`${stage.url}#/node/sim-50`)
+      const there = touch.locator('[data-resource="temperature"]')
+      await there.getByTestId('expand').click()
+      const plot = there.locator('.history-chart:not(.compact) .plot')
+      await plot.locator('canvas').waitFor()
+      const { x, y, width, height } = await plot.boundingBox()
+      const client = await touch.context().newCDPSession(touch)
+      const move = (type, ...at) => client.send('Input.dispatchTouchEvent', { type, touchPoints: at.map((part, id) => ({ id, x: x + width * part, y: y + height / 2 })) })
+      const range = there.getByTestId('range')
+      for (const part of [0.3, 0.4, 0.5, 0.6]) await move(part === 0.3 ? 'touchStart' : 'touchMove', part)
+      await move('touchEnd')
+      await until('an earlier time', async () => (await range.inputValue()) === 'fixed')
+      const before = await range.locator('option[value="fixed"]').textContent()
+      await move('touchStart', 0.3, 0.7)
+      for (const apart of [0.25, 0.3, 0.35]) await move('touchMove', 0.5 - apart, 0.5 + apart)
+      await move('touchEnd')
+      await until('a shorter time', async () => (await range.locator('option[value="fixed"]').textContent()) !== before)
+      await touch.close()
+    })
+
     it('compares resources, each with its unit', async () => {
       await chart().getByTestId('range').selectOption('21600')
       await chart().getByTestId('compare').click()
@@ -389,6 +430,44 @@ describe('widgets', () => {
       await chart().getByRole('button', { name: 'Try again' }).click()
       await state()
       stage.problems.splice(0, stage.problems.length, ...stage.problems.filter((problem) => !problem.includes('503')))
+    })
+  })
+
+  describe('pictures of other hosts', () => {
+    const own = new Stage()
+    const asked = []
+    let server, node
+
+    before(async () => {
+      server = createServer((request, response) => {
+        asked.push(request.url)
+        response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from(kPng, 'base64'))
+      })
+      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const other = `http://127.0.0.1:${server.address().port}`
+      await own.serveBroker('--map-tiles', `${other}/{z}/{x}/{y}.png`, '--camera', `${other}/camera.png`)
+      await own.serveGateway('rome', '--ws', '127.0.0.1:8002', '--coap', 'off', '--mqttsn', 'off')
+      node = new AnyNode('ws://127.0.0.1:8002/node?uid=seen', { name: 'Seen', position: '[45, 5]', webcam: `${other}/node.png`, photo: 'http://127.0.0.9:1/x.png' })
+      await node.opened
+    })
+    after(async () => {
+      node?.close()
+      await own.end()
+      server?.close()
+    })
+
+    it('are loaded where the operator named them, and nowhere else', async () => {
+      const there = await own.open(browser)
+      await there.goto(`${own.url}#/map`)
+      await there.locator('[data-testid="map"][data-nodes="1"] img.leaflet-tile-loaded').first().waitFor()
+      await there.getByTestId('camera-view').locator('img').waitFor()
+      assert.ok(asked.some((path) => /^\/\d+\/\d+\/\d+\.png$/.test(path)) && asked.includes('/camera.png'))
+      const { items } = await (await fetch(`${own.url}api/v1/nodes`)).json()
+      await there.goto(`${own.url}#/node/${items[0].uid}`)
+      const picture = there.locator('[data-resource="webcam"] img')
+      await until('the picture', async () => (await picture.count()) === 1 && picture.evaluate((image) => image.naturalWidth === 10))
+      await there.locator('[data-resource="photo"]').getByText('--allow-images').waitFor()
+      assert.deepEqual(own.problems.filter((problem) => !problem.includes(`:${server.address().port}/`)), [])
     })
   })
 

@@ -304,7 +304,8 @@ export const strings = {
       humidity: 'Humidity',
       illuminance: 'Illuminance',
       uv: 'UV index',
-      co2: 'eCO₂',
+      co2: 'CO₂',
+      eco2: 'eCO₂',
       tvoc: 'TVOC',
       smallParticles: 'Small particles',
       largeParticles: 'Large particles',
@@ -353,6 +354,8 @@ export const strings = {
     empty: 'No node says where it is.',
     fit: 'Show all',
     list: (count: number) => `${numberText(count)} nodes on the map`,
+    camera: 'The camera’s picture',
+    cameraAway: 'The camera does not answer; it is asked again.',
     position: (lat: string, lng: string) => `${lat}°, ${lng}°`,
   },
   writes: {
@@ -401,6 +404,7 @@ export const strings = {
     between: (least: string, greatest: string) => `${least} … ${greatest}`,
     described: (name: string, { least, greatest, last }: { least: number; greatest: number; last: number }, unit: string) =>
       `${name}: ${numberText(last)} ${unit}, between ${numberText(least)} and ${numberText(greatest)}.`,
+    describedLoading: (names: string) => `${names}: loading`,
     describedEmpty: (name: string) => `${name}: no numbers.`,
     events: (count: number) => (count === 1 ? '1 event in this time' : `${count} events in this time`),
     at: (time: number) => timeText(time),

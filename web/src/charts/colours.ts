@@ -1,5 +1,6 @@
 /** The page's colours for what is drawn on a canvas, and word of when they change. */
 import { onScopeDispose } from 'vue'
+import './charts.css'
 
 export const kSeriesColours = 6
 

@@ -5,6 +5,8 @@ const kSteps = [30, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 
 /** At least so far apart, in pixels, that their labels fit. */
 const kApart = { lng: 100, lat: 60 }
 
+const kLabelRoom = 22
+
 const degrees = (value: number, step: number, [plus, minus]: [string, string]) => {
   const digits = Math.max(0, -Math.floor(Math.log10(step)))
   return `${Math.abs(value).toFixed(digits)}° ${value < 0 ? minus : plus}`
@@ -46,7 +48,9 @@ export function addGraticule(map: LeafletMap): LayerGroup {
       group.addLayer(marker(at, { icon: divIcon({ className: 'graticule-label', html: label(text, className), iconSize: [0, 0] }), interactive: false, keyboard: false, pane: 'graticule' }))
     }
     for (const lng of multiples(lngStep, west, east)) add([[south, lng], [north, lng]], [south, lng], degrees(lng, lngStep, ['E', 'W']), 'of-lng')
-    for (const lat of multiples(latStep, south, north)) add([[lat, west], [lat, east]], [lat, west], degrees(lat, latStep, ['N', 'S']), 'of-lat')
+    // The lowest labels would stand on those of the longitudes.
+    const lowest = map.containerPointToLatLng([0, height - kLabelRoom]).lat
+    for (const lat of multiples(latStep, south, north)) add([[lat, west], [lat, east]], [lat, west], lat < lowest ? '' : degrees(lat, latStep, ['N', 'S']), 'of-lat')
   }
   map.on('moveend zoomend resize', draw)
   draw()

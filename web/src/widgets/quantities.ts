@@ -11,12 +11,17 @@ export interface Band {
 export interface Quantity {
   names: RegExp
   /** A key of strings.widgets.quantities. */
-  label: 'temperature' | 'pressure' | 'humidity' | 'illuminance' | 'uv' | 'co2' | 'tvoc' | 'smallParticles' | 'largeParticles'
+  label: 'temperature' | 'pressure' | 'humidity' | 'illuminance' | 'uv' | 'co2' | 'eco2' | 'tvoc' | 'smallParticles' | 'largeParticles'
   /** Where the node sends none. */
   unit: string
   bands?: readonly Band[]
 }
 
+const air: readonly Band[] = [
+  { below: 1000, level: 'good', word: 'fresh' },
+  { below: 2000, level: 'fair', word: 'stale' },
+  { below: Infinity, level: 'bad', word: 'poor' },
+]
 const particles: readonly Band[] = [
   { below: 35, level: 'good', word: 'low' },
   { below: 75, level: 'fair', word: 'moderate' },
@@ -39,16 +44,8 @@ const quantities: readonly Quantity[] = [
       { below: Infinity, level: 'bad', word: 'veryHigh' },
     ],
   },
-  {
-    names: /^e?co2$/,
-    label: 'co2',
-    unit: 'ppm',
-    bands: [
-      { below: 1000, level: 'good', word: 'fresh' },
-      { below: 2000, level: 'fair', word: 'stale' },
-      { below: Infinity, level: 'bad', word: 'poor' },
-    ],
-  },
+  { names: /^co2$/, label: 'co2', unit: 'ppm', bands: air },
+  { names: /^eco2$/, label: 'eco2', unit: 'ppm', bands: air },
   {
     names: /^tvoc$/,
     label: 'tvoc',
