@@ -55,7 +55,7 @@ describe('what is wrong now', () => {
     await problem('paris', 'out').getByRole('link', { name: 'sim-10' }).first().waitFor({ timeout: 30_000 })
     await tile('out', '7')
     await problem('paris', 'out').getByRole('link', { name: 'Show all 7' }).click()
-    await page.getByTestId('found').getByText('7 found').waitFor()
+    await page.getByTestId('found').getByText('7 of 12 nodes').waitFor()
     await page.goBack()
   })
 

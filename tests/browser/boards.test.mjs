@@ -21,7 +21,7 @@ describe('boards and settings', () => {
     browser = await launch()
     page = await stage.open(browser, { permissions: ['clipboard-read', 'clipboard-write'] })
     await page.goto(`${stage.url}#/nodes`)
-    await page.getByTestId('found').getByText('3 found').waitFor({ timeout: 30_000 })
+    await page.getByTestId('found').getByText('3 nodes').waitFor({ timeout: 30_000 })
   })
   after(async () => {
     camera?.close()

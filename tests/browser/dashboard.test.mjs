@@ -117,7 +117,7 @@ describe('the dashboard', () => {
     await nodes.end()
     nodes = undefined
     await page.getByTestId('out').waitFor({ timeout: 20_000 })
-    await page.getByTestId('count').getByText('0 nodes').waitFor({ timeout: 20_000 })
+    await page.getByTestId('count').getByText('0 of 2 nodes live').waitFor({ timeout: 20_000 })
   })
 
   it('never broke the content security policy, asked another host or logged an error', () => {

@@ -1,6 +1,5 @@
 // Every widget against the real broker, gateways and nodes: it shows what the node said, and its controls reach the node.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -217,7 +216,7 @@ describe('widgets', () => {
     const coap = new CoapNode('127.2.0.2', { name: 'Binary', snapshot: '', settings: '', blob: '' })
     const bodies = {
       '/snapshot': [23, Buffer.from(kPng, 'base64')],
-      '/settings': [60, Buffer.from('a2647370656564036466616e73f5', 'hex')], // {"speed": 3, "fans": true}
+      '/settings': [60, Buffer.from('a2657370656564036466616e73f5', 'hex')], // {"speed": 3, "fans": true}
       '/blob': [42, Buffer.from('fffe0001', 'hex')],
     }
     coap.answer = (packet, method, path) => bodies[path] && { code: '2.05', contentFormat: bodies[path][0], payload: bodies[path][1] }
@@ -309,127 +308,6 @@ describe('widgets', () => {
       node.report({ nan: 'NaN', led: 'kiwi' })
       await value('nan').getByText('NaN').waitFor()
       await value('led').getByText('kiwi').waitFor()
-    })
-  })
-
-  describe('history', () => {
-    const end = Date.now()
-    const chart = () => card('temperature').locator('.history-chart:not(.compact)')
-    const state = () => chart().and(page.locator('[data-state="ready"]')).waitFor()
-    const points = async () => Number(await chart().getAttribute('data-points'))
-
-    before(async () => {
-      const lines = []
-      for (let at = 0; at < 1440; at += 1) {
-        const time = new Date(end - 86_400_000 + at * 60_000).toISOString()
-        lines.push({ node: 'sim-50', resource: 'temperature', time, value: `${(20 + Math.sin(at / 100)).toFixed(2)}°C` })
-        lines.push({ node: 'sim-50', resource: 'humidity', time, value: `${(50 + 5 * Math.cos(at / 100)).toFixed(2)}%` })
-      }
-      const response = await fetch(`${stage.url}api/v1/history`, {
-        method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: lines.map((line) => JSON.stringify(line)).join('\n'),
-      })
-      assert.equal(response.status, 200)
-      stage.simulate('coap', '--nodes', '1', '--first', '50', '--base', '127.3.0.1', '--interval', '300ms', '--resources', 'name,temperature,humidity,led')
-      await uidOf('Simulated node 50')
-      await show('sim-50')
-      await card('temperature').getByTestId('expand').click()
-      await state()
-    })
-
-    it('reaches back through the store, and goes on live', async () => {
-      await chart().getByTestId('range').selectOption('86400')
-      await until('a day of points', async () => (await points()) > 400)
-      await state()
-      const before = await points()
-      await until('live points', async () => (await points()) > before)
-      await chart().getByText('event', { exact: false }).first().waitFor()
-    })
-
-    it('zooms by a drag, pans by buttons and keys, and comes back', async () => {
-      const area = await chart().locator('.u-over').boundingBox()
-      await page.mouse.move(area.x + area.width * 0.4, area.y + 40)
-      await page.mouse.down()
-      await page.mouse.move(area.x + area.width * 0.6, area.y + 60, { steps: 4 })
-      await page.mouse.up()
-      await until('a fixed range', async () => (await chart().getByTestId('range').inputValue()) === 'fixed')
-      await until('fewer points', async () => (await points()) < 400 && (await points()) > 100)
-      const shown = () => chart().getByTestId('range').locator('option[value="fixed"]').textContent()
-      const first = await shown()
-      await chart().getByTestId('pan-back').click()
-      await until('an earlier time', async () => (await shown()) !== first)
-      await chart().locator('.plot').focus()
-      await page.keyboard.press('ArrowRight')
-      await page.keyboard.press('ArrowRight')
-      await until('the time before', async () => (await shown()) === first)
-      await chart().getByTestId('to-live').click()
-      await until('the present', async () => (await chart().getByTestId('range').inputValue()) === '900')
-    })
-
-    it('is moved by one finger and zoomed by two', async () => {
-      const touch = await stage.open(browser, { hasTouch: true, viewport: { width: 400, height: 800 } })
-      await touch.goto(`${stage.url}#/node/sim-50`)
-      const there = touch.locator('[data-resource="temperature"]')
-      await there.getByTestId('expand').click()
-      const plot = there.locator('.history-chart:not(.compact) .plot')
-      await plot.locator('canvas').waitFor()
-      const { x, y, width, height } = await plot.boundingBox()
-      const client = await touch.context().newCDPSession(touch)
-      const move = (type, ...at) => client.send('Input.dispatchTouchEvent', { type, touchPoints: at.map((part, id) => ({ id, x: x + width * part, y: y + height / 2 })) })
-      const range = there.getByTestId('range')
-      for (const part of [0.3, 0.4, 0.5, 0.6]) await move(part === 0.3 ? 'touchStart' : 'touchMove', part)
-      await move('touchEnd')
-      await until('an earlier time', async () => (await range.inputValue()) === 'fixed')
-      const before = await range.locator('option[value="fixed"]').textContent()
-      await move('touchStart', 0.3, 0.7)
-      for (const apart of [0.25, 0.3, 0.35]) await move('touchMove', 0.5 - apart, 0.5 + apart)
-      await move('touchEnd')
-      await until('a shorter time', async () => (await range.locator('option[value="fixed"]').textContent()) !== before)
-      await touch.close()
-    })
-
-    it('compares resources, each with its unit', async () => {
-      await chart().getByTestId('range').selectOption('21600')
-      await chart().getByTestId('compare').click()
-      await chart().getByTestId('compare-search').fill('sim-50 hum')
-      await chart().getByTestId('compare-match').first().click()
-      await chart().locator('[data-series="sim-50/humidity"]').getByText('%').waitFor()
-      await chart().locator('[data-series="sim-50/temperature"]').getByText('°C').waitFor()
-      await chart().getByTestId('compare').click()
-    })
-
-    it('saves CSV and PNG', async () => {
-      const saved = async (button) => {
-        const [download] = await Promise.all([page.waitForEvent('download'), chart().getByTestId(button).click()])
-        return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) }
-      }
-      await state()
-      const csv = await saved('save-csv')
-      assert.match(csv.name, /^sim-50-temperature_sim-50-humidity.*\.csv$/)
-      const rows = csv.bytes.toString().trim().split('\r\n')
-      assert.equal(rows[0], 'time,node,resource,value,unit,min,max')
-      assert.ok(rows.some((row) => /^\d{4}-.*Z,sim-50,temperature,[\d.]+,°C/.test(row)) && rows.some((row) => /,humidity,[\d.]+,%/.test(row)))
-      const png = await saved('save-png')
-      assert.equal(png.bytes.subarray(1, 4).toString(), 'PNG')
-      assert.ok(png.bytes.length > 5000)
-    })
-
-    it('copies the history that is shown as a command', async () => {
-      await chart().getByRole('button', { name: 'Copy as command' }).click()
-      const line = await page.evaluate(() => navigator.clipboard.readText())
-      assert.match(line, /^aiot history --since \S+ (--step \S+ )?aiot:\S+\/sim-50\/temperature aiot:\S+\/sim-50\/humidity$/)
-      const { code, stdout } = await run(line.split(' ').slice(1).concat('--json'))
-      assert.equal(code, 0)
-      assert.ok(stdout.includes('"resource":"humidity"'))
-    })
-
-    it('says when the store cannot be asked, and tries again', async () => {
-      await page.route('**/api/v1/history**', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"detail":"the disk is full"}' }))
-      await chart().getByTestId('range').selectOption('3600')
-      await chart().getByRole('alert').getByText('the disk is full').waitFor()
-      await page.unroute('**/api/v1/history**')
-      await chart().getByRole('button', { name: 'Try again' }).click()
-      await state()
-      stage.problems.splice(0, stage.problems.length, ...stage.problems.filter((problem) => !problem.includes('503')))
     })
   })
 

@@ -38,6 +38,10 @@ export const config = computed<Config>(() => ({
 /** As the broker says it. */
 export const brokerConfig = computed(() => served.value)
 
+const first = shallowRef('')
+/** The broker is another than this page came from: it was updated meanwhile. */
+export const outdated = computed(() => first.value !== '' && served.value.version !== first.value)
+/** Each time the broker is there (again): it may have been started otherwise. */
 export async function loadConfig(): Promise<void> {
   const asked = Date.now()
   const told = await getJson('dashboard').catch(() => null)
@@ -53,6 +57,7 @@ export async function loadConfig(): Promise<void> {
     imageOrigins: Array.isArray(told.image_origins) ? told.image_origins.map(String) : [],
     version: text(told.version),
   }
+  first.value ||= served.value.version
   setBrokerTime(Date.parse(text(told.time)), asked, Date.now())
 }
 

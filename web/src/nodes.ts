@@ -6,6 +6,7 @@
 import { shallowRef } from 'vue'
 import { brokerNow } from './live/clock'
 import { tellWatchers, touchEveryNode, touchNode, touchResource } from './live/watch'
+import { visibleText } from './text'
 import { Link, type Facts, type Item, type LinkState, type NodeState, type SnapshotNode, type Value } from './wire'
 
 export interface Resource {
@@ -63,7 +64,7 @@ export function shown(value: Value): string {
 }
 
 export function displayName(node: Node): string {
-  return node.resources.get('name')?.value.slice(0, 200) || node.uid
+  return visibleText(node.resources.get('name')?.value.slice(0, 200) || node.uid)
 }
 
 /** Resources that say who a node is; a search looks at their values. */

@@ -1,6 +1,8 @@
 /** Points of several resources as the columns that uPlot takes. */
 import type uPlot from 'uplot'
 import type { Point } from '../api/history'
+import { conversionOf, converted } from '../units'
+import { quantityOf } from '../widgets/quantities'
 import type { Track } from './use_history'
 
 /** A silence of so many usual intervals, and of so many seconds, interrupts the line. */
@@ -46,6 +48,16 @@ export function align(tracks: readonly Track[], join: typeof uPlot.join): uPlot.
   const all = tracks.map(({ points }) => columnsOf(points) as unknown as uPlot.AlignedData)
   if (all.length === 0) return [[]]
   return all.length === 1 ? all[0]! : join(all)
+}
+
+/** In the units that a person chose; a usual quantity that came without a unit has its usual one. */
+export function shownTrack(track: Track): Track {
+  const unit = track.unit || quantityOf(track.resource)?.unit || ''
+  const to = conversionOf(unit)
+  if (!to) return unit === track.unit ? track : { ...track, unit }
+  const turn = (number: number | undefined) => (number === undefined ? undefined : converted(number, to))
+  const points = track.points.map(({ time, number, min, max }) => ({ time, number: converted(number, to), min: turn(min), max: turn(max) }))
+  return { ...track, points, unit: to.unit }
 }
 
 export interface Summary {

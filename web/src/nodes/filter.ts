@@ -86,12 +86,16 @@ export function groupOf(node: Node, group: string): string {
 export type Row = { group: string; count: number; uid?: undefined } | { uid: string; group?: undefined; count?: undefined }
 
 /** What is listed: nodes in order, under the heads of their groups. */
-export function arrange(nodes: Iterable<Node>, filter: Filter, now: number): { found: Node[]; rows: Row[] } {
+export function arrange(nodes: Iterable<Node>, filter: Filter, now: number): { all: number; found: Node[]; rows: Row[] } {
   const words = wordsOf(filter.q)
   const found: Node[] = []
-  for (const node of nodes) if (matches(node, filter, words, now)) found.push(node)
+  let all = 0
+  for (const node of nodes) {
+    all += 1
+    if (matches(node, filter, words, now)) found.push(node)
+  }
   found.sort(comparison(filter))
-  if (filter.group === '') return { found, rows: found.map(({ uid }) => ({ uid })) }
+  if (filter.group === '') return { all, found, rows: found.map(({ uid }) => ({ uid })) }
   const groups = new Map<string, Row[]>()
   for (const node of found) {
     const name = groupOf(node, filter.group)
@@ -100,7 +104,7 @@ export function arrange(nodes: Iterable<Node>, filter: Filter, now: number): { f
     else groups.set(name, [{ uid: node.uid }])
   }
   const names = [...groups.keys()].sort((a, b) => Number(a === '') - Number(b === '') || collator.compare(a, b))
-  return { found, rows: names.flatMap((group) => [{ group, count: groups.get(group)!.length }, ...groups.get(group)!]) }
+  return { all, found, rows: names.flatMap((group) => [{ group, count: groups.get(group)!.length }, ...groups.get(group)!]) }
 }
 
 export interface Facets {

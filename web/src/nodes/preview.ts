@@ -1,4 +1,8 @@
+import { decimalsOf, numberText } from '../format'
 import type { Node, Resource } from '../nodes'
+import { strings } from '../strings'
+import { visibleText } from '../text'
+import { conversionOf, converted, decimalsFor } from '../units'
 
 /** Resources that say who a node is stand elsewhere. */
 const kWho = new Set(['name', 'os', 'board', 'vendor', 'version', 'mcu', 'ip', 'id', 'protocol'])
@@ -13,4 +17,11 @@ export function preview(node: Node, most: number): Resource[] {
     .slice(0, most)
 }
 
-export const short = (value: string) => (value.length > kLong ? `${value.slice(0, kLong)}…` : value)
+export const short = (text: string) => visibleText(text.length > kLong ? `${text.slice(0, kLong)}…` : text)
+
+/** A value in a line: as the node sent it, or in the units that a person chose. */
+export function shortValue({ value, number, unit }: Resource): string {
+  const to = number === undefined || !unit ? undefined : conversionOf(unit)
+  if (to) return `${numberText(converted(number!, to), decimalsFor(decimalsOf(value), to))} ${to.unit}`
+  return short(value) || strings.widgets.empty
+}
