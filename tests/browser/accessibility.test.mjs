@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { after, before, describe, it } from 'node:test'
 import { run, until } from '../support/process.mjs'
+import { AnyNode } from './peers.mjs'
 import { launch, Stage } from './stage.mjs'
 
 const axe = readFileSync(createRequire(import.meta.url.replace('/browser/', '/')).resolve('axe-core/axe.min.js'), 'utf8')
@@ -13,16 +14,25 @@ const kBoard = {
   id: 'b0', name: 'Bench',
   items: [{ uid: 'sim-0', resource: 'temperature', size: 'wide', chart: true }, { uid: 'sim-1', resource: 'led', size: 'card' }],
 }
+/** A resource for each kind of widget that simulated nodes do not have. */
+const kAll = {
+  name: 'Everything', eco2: '1450ppm', uv: '7', robot: 's', ribot: '0:0:0', js: 'led.toggle(250)', suit_state: '4', dwnld: '43', mode: 'eco', door: 'false',
+  config: JSON.stringify({ a: 1, list: [1, { deep: true }] }), text: 'A message\nof two lines', long: 'word '.repeat(2000), empty: '', nan: 'NaN',
+  webcam: 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==', camera: 'https://192.0.2.1/x.png',
+}
 const kPages = {
   '#/': '[data-problem="refused_write"]',
   '#/nodes': '[data-uid="sim-0"]',
   '#/nodes?group=gateway&state=live': '[data-uid="sim-0"]',
   '#/nodes/sim-0': '[data-resource="temperature"] [data-testid="value"]',
+  '#/nodes/everything': '[data-resource="js"] [data-state="ready"]',
   '#/nodes/none': '[data-testid="unknown-node"]',
   '#/boards': '[data-board="Bench"]',
   '#/boards/b0': '[data-item] [role="switch"]',
   '#/boards/b0?wall=1': '[data-item] [role="switch"]',
   [`#/charts?s=${encodeURIComponent('sim-0\ntemperature')}`]: '[data-testid="chart"][data-state="ready"]',
+  '#/charts': '[data-testid="add-series"]',
+  '#/boards/none': '[data-board="Bench"]',
   '#/map': '[data-testid="map"]',
   '#/operations': 'tr[data-gateway="paris"]',
   '#/settings': '[data-testid="camera"]',
@@ -30,19 +40,22 @@ const kPages = {
 
 describe('accessibility', () => {
   const stage = new Stage()
-  let browser
+  let browser, node, everything
 
   before(async () => {
     await stage.serveBroker()
-    await stage.serveGateway('paris', '--coap', '127.0.0.1:5683')
+    await stage.serveGateway('paris', '--coap', '127.0.0.1:5683', '--ws', '127.0.0.1:8001')
+    node = new AnyNode('ws://127.0.0.1:8001/node?uid=everything', kAll)
     stage.simulate('coap', '--nodes', '2', '--interval', '500ms', '--resources', kResources)
     const broker = stage.url.replace('http', 'ws')
     await until('a node', async () => (await run(['put', '--broker', broker, 'sim-0/led', '1'])).code === 0, 30_000)
     await run(['put', '--broker', broker, 'sim-0/temperature', '99'])
     await fetch(`${stage.url}api/v1/nodes/sim-0`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ labels: { room: 'hall' } }) })
+    everything = await until('every kind of widget', async () => (await (await fetch(`${stage.url}api/v1/nodes`)).json()).items.find(({ resources }) => resources.name?.value === 'Everything')?.uid)
     browser = await launch({ args: ['--enable-unsafe-swiftshader'] })
   })
   after(async () => {
+    node?.close()
     await browser?.close()
     await stage.end()
   })
@@ -74,7 +87,7 @@ describe('accessibility', () => {
       it(`finds nothing at ${width} pixels in the ${theme} theme`, async () => {
         const page = await open(theme, width)
         for (const [hash, ready] of Object.entries(kPages)) {
-          await page.evaluate((to) => (location.hash = to), hash)
+          await page.evaluate((to) => (location.hash = to), hash.replace('everything', everything))
           await page.locator(ready).first().waitFor()
           await check(page, `${hash} at ${width} pixels in ${theme}`)
         }
@@ -90,6 +103,11 @@ describe('accessibility', () => {
       await check(page, 'shortcuts')
       await page.keyboard.press('Escape')
       await go('#/nodes')
+      await page.locator('[data-view="cards"]').click()
+      await page.locator('.card[data-uid="sim-0"]').waitFor()
+      await check(page, 'cards')
+      await page.locator('[data-view="list"]').click()
+      await page.getByTestId('search').fill('sim-')
       await page.getByTestId('group-write').click()
       await page.getByTestId('group-resource').selectOption('led')
       await page.getByTestId('group-value').fill('1')
@@ -105,6 +123,12 @@ describe('accessibility', () => {
       await page.locator('[data-resource="temperature"]').getByTestId('edit').click()
       await page.getByTestId('forget').click()
       await check(page, 'write form')
+      const card = page.locator('[data-resource="temperature"]')
+      await card.getByTestId('expand').click()
+      await card.getByTestId('compare').click()
+      await card.getByTestId('range').selectOption('choose')
+      await card.locator('.history-chart:not(.compact) canvas').waitFor()
+      await check(page, 'chart')
       await go('#/boards/b0')
       await page.getByTestId('arrange').click()
       await check(page, 'arranging')

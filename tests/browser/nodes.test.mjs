@@ -29,7 +29,7 @@ describe('the list of nodes', () => {
   })
 
   const shownUids = () => page.locator('[data-uid]').evaluateAll((all) => all.map((node) => node.dataset.uid))
-  const found = (count) => page.getByTestId('found').getByText(new RegExp(`^${count} (of \\d+ )?nodes?$`)).waitFor()
+  const found = (count) => page.getByTestId('found').getByText(new RegExp(`^${count} (of [\\d,]+ )?nodes?$`)).waitFor()
   const show = (hash) => page.evaluate((to) => (location.hash = to), hash)
 
   it('shows the nodes of all four protocols and both gateways', async () => {
