@@ -1,6 +1,7 @@
 // What scripts/screenshots does, inside a network namespace.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { AnyNode } from '../tests/browser/peers.mjs'
 import { run, until } from '../tests/support/process.mjs'
 import { launch, Stage } from '../tests/browser/stage.mjs'
 
@@ -16,11 +17,28 @@ const kBoard = {
   ],
 }
 
+const kEvery = {
+  name: 'Robot in hall 2', os: 'riot', board: 'iotlab-a8-m3', vendor: 'INRIA', version: '2.1.0', temperature: '21.5°C', tsp: '41', tlp: '12', eco2: '1450ppm', tvoc: '120ppb', uv: '7',
+  webcam: 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mP8z8BQz0AEYBxVSF+FABJADveWkH6oAAAAAElFTkSuQmCC',
+  robot: 's', ribot: '0:0:0', js: "var led = require('led')\nsetInterval(function () {\n  led.toggle(250) // four times a second\n}, 250)\n", suit_state: '7', dwnld: '43',
+  mode: 'eco', door: 'false', config: JSON.stringify({ interval: 30, sensors: ['bme280', 'ccs811'], radio: { channel: 26, power: -17 } }), text: 'Battery changed on Monday,\nnext check in March', setpoint: '20',
+}
+
 mkdirSync(folder, { recursive: true })
 const stage = new Stage()
 let browser
 try {
   await stage.serveBroker('--title', 'Field station')
+  // A day before now, so that charts have a past.
+  const lines = []
+  for (let ago = 86_400; ago > 10; ago -= ago > 1800 ? 120 : 10) {
+    const time = new Date(Date.now() - ago * 1000).toISOString()
+    for (const [at, base] of [[0, 26.9], [1, 24.4], [2, 24.1]]) {
+      const wave = Math.sin((ago / 43_200) * Math.PI + at) + 0.4 * Math.sin(ago / 700 + at)
+      lines.push({ node: `sim-${at}`, resource: 'temperature', time, value: `${(base - 0.4 + wave * (0.3 + ago / 40_000)).toFixed(2)}°C` })
+    }
+  }
+  await fetch(`${stage.url}api/v1/history`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: lines.map((line) => JSON.stringify(line)).join('\n') })
   await stage.serveGateways({ maxTime: '8s' })
   const doomed = await stage.serveGateway('nice', '--coap', '127.0.0.1:5684', '--max-time', '60s')
   const full = 'name,os,board,vendor,version,temperature,humidity,pressure,illuminance,led,imu,position,battery,co2'
@@ -28,6 +46,8 @@ try {
   stage.simulate('ws', '--nodes', '6', '--first', '100')
   stage.simulate('mqtt', '--nodes', '8', '--first', '200')
   stage.simulate('mqttsn', '--nodes', '4', '--first', '300')
+  const every = new AnyNode('ws://127.0.0.1:8001/node?uid=every', kEvery)
+  await every.opened
   const lost = stage.simulate('coap', '--nodes', '3', '--first', '400', '--base', '127.2.0.1')
   const stale = stage.simulate('coap', '--gateway', '127.0.0.1:5684', '--nodes', '5', '--first', '500', '--base', '127.3.0.1')
   const nodes = async (query) => (await (await fetch(`${stage.url}api/v1/nodes?limit=1000&${query}`)).json()).items
@@ -43,6 +63,7 @@ try {
   await doomed.end('SIGKILL')
   await stale.end('SIGKILL')
 
+  const everyUid = (await nodes('q=Robot')).find((node) => node.resources.name?.value === kEvery.name).uid
   // Two frames: what a reply changed is drawn, and charts have their canvas.
   const settle = (page) => page.evaluate(() => document.fonts.ready.then(() =>
     new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(resolve)), 600))))
@@ -52,6 +73,8 @@ try {
     cards: ['#/nodes?group=gateway', (page) => page.locator('[data-uid]').first().waitFor(), { nodes: 'cards' }],
     node: ['#/nodes/sim-0', (page) => page.locator('[data-resource="temperature"]').waitFor()],
     board: ['#/boards/b0', (page) => page.locator('[data-item]').first().waitFor()],
+    wall: ['#/boards/b0?wall=1', (page) => page.locator('[data-item] [role="switch"]').waitFor()],
+    widgets: [`#/nodes/${everyUid}`, (page) => page.locator('[data-resource="js"] [data-state="ready"]').waitFor()],
     charts: [`#/charts?${new URLSearchParams([['s', 'sim-0\ntemperature'], ['s', 'sim-1\ntemperature'], ['s', 'sim-2\ntemperature']])}`, (page) => page.getByTestId('chart').waitFor()],
     map: ['#/map', (page) => page.locator('.leaflet-container').waitFor()],
     operations: ['#/operations', (page) => page.getByTestId('gateways').waitFor()],

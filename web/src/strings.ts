@@ -1,7 +1,9 @@
-import { numberText, timeText } from './format'
+import { ageText, numberText, timeText } from './format'
 
 /** Every English sentence of the dashboard, by area. Functions where a sentence holds a number or a name. */
 const plural = (count: number, one: string, many: string) => (count === 1 ? one : many)
+/** Younger than that is now. */
+const kNowMs = 2000
 /** "1 node", "1,200 nodes". */
 const counted = (count: number, one: string, many = `${one}s`) => `${numberText(count)} ${plural(count, one, many)}`
 
@@ -274,8 +276,8 @@ export const strings = {
     reload: 'Reload',
     noValue: 'No value yet',
     states: { live: 'live', stale: 'stale', out: 'out', none: 'unknown' },
-    ago: (age: string) => `${age} ago`,
-    justNow: 'now',
+    now: 'now',
+    ago: (milliseconds: number) => (milliseconds < kNowMs ? strings.widgets.now : `${ageText(milliseconds)} ago`),
     chart: 'History',
     on: 'On',
     off: 'Off',
