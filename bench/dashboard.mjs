@@ -44,10 +44,14 @@ async function traced(browser, page, action) {
   return analyse(await browser.stopTracing())
 }
 
+async function metric(session, wanted) {
+  const { metrics } = await session.send('Performance.getMetrics')
+  return metrics.find(({ name }) => name === wanted).value
+}
+
 async function heap(session) {
   await session.send('HeapProfiler.collectGarbage')
-  const { metrics } = await session.send('Performance.getMetrics')
-  return metrics.find(({ name }) => name === 'JSHeapUsedSize').value / 1e6
+  return (await metric(session, 'JSHeapUsedSize')) / 1e6
 }
 
 /** Frames a second while a person turns the wheel. */
@@ -117,16 +121,29 @@ try {
   await page.evaluate(() => (location.hash = '#/nodes'))
   await pause(3)
   const memory = [await heap(session)]
+  await page.evaluate(() => {
+    window.longest_ = 0
+    new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => (window.longest_ = Math.max(window.longest_, duration)))).observe({ type: 'longtask' })
+  })
+  let busy = 0, longest = 0
   for (let i = 0; i < kMinutes; i += 1) {
+    const before = await metric(session, 'TaskDuration')
+    const from = Date.now()
     await pause(60)
+    busy += ((await metric(session, 'TaskDuration')) - before) / ((Date.now() - from) / 1000) / kMinutes
+    // Before the collection that the measurement itself asks for.
+    longest = Math.max(longest, await page.evaluate(() => window.longest_))
     memory.push(await heap(session))
-    say(`${memory[memory.length - 1].toFixed(1)} MB`)
+    await pause(0.2) // until the observer has told the collection
+    await page.evaluate(() => (window.longest_ = 0))
+    say(`${memory[memory.length - 1].toFixed(1)} MB, busy ${Math.round(busy * 100 * kMinutes / (i + 1))} %, longest ${Math.round(longest)} ms`)
   }
   const rate = await rateNow()
 
   const table = (head, body) => [head, head.map(() => '---'), ...body].map((row) => `| ${row.join(' | ')} |`).join('\n')
   console.log(`${kNodes} nodes, ${Math.round(rate)} updates a second. The first view, with the whole snapshot, stood after ${first} ms (first paint ${Math.round(painted)} ms, ${Math.round(downloaded)} KB downloaded).
-JavaScript's memory after a collection: ${memory[0].toFixed(1)} MB at first, ${memory[memory.length - 1].toFixed(1)} MB after ${kMinutes} minutes.
+JavaScript's memory after a collection: ${memory[0].toFixed(1)} MB at first, ${memory[memory.length - 1].toFixed(1)} MB after ${kMinutes} minutes, between ${Math.min(...memory).toFixed(1)} and ${Math.max(...memory).toFixed(1)} MB meanwhile.
+In these ${kMinutes} minutes, on the list of nodes, the main thread was busy ${Math.round(busy * 100)} % of the time, and its longest task took ${longest === 0 ? 'less than 50' : Math.round(longest)} ms.
 
 ${table(['page', 'main thread, of the processor', 'of the time', 'longest task', 'tasks over 100 ms', 'frames/s'], rows)}`)
   if (stage.problems.length > 0) say(stage.problems.join('\n'))

@@ -94,7 +94,7 @@ try {
         await page.setViewportSize({ width, height: width === 360 ? 740 : width === 1024 ? 768 : 1080 })
         await page.goto(stage.url + hash)
         await page.reload()
-        await stage.live(page)
+        if (!hash.includes('wall=')) await stage.live(page) // a wall has no navigation
         await ready(page)
         await settle(page)
         await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`) })

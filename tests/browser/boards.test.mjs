@@ -163,7 +163,29 @@ describe('boards and settings', () => {
     assert.ok(await page.getByRole('radio', { name: 'As the system' }).isChecked())
   })
 
+  it('shows quantities in the units that were chosen', async () => {
+    const setting = async (name) => {
+      await show('#/settings')
+      await page.getByRole('radio', { name }).check()
+      await show('#/nodes/sim-0')
+    }
+    const card = page.locator('[data-resource="temperature"]')
+    const degrees = async () => Number.parseFloat(await card.getByTestId('value').textContent())
+    await setting('Imperial')
+    await card.getByTestId('value').getByText('°F').waitFor()
+    const fahrenheit = await degrees()
+    await card.getByTestId('expand').click()
+    await card.locator('[data-series="sim-0/temperature"]').getByText('°F').waitFor()
+    await show('#/nodes')
+    await page.locator('[data-uid="sim-0"]').getByText('°F').waitFor()
+    await setting('As nodes send them')
+    await card.getByTestId('value').getByText('°C').waitFor()
+    const celsius = await degrees()
+    assert.ok(Math.abs(celsius * 1.8 + 32 - fahrenheit) < 5, `${celsius} °C, ${fahrenheit} °F`)
+  })
+
   it('says where a camera may not be, and loads what the broker allows', async () => {
+    await show('#/settings')
     const field = page.getByTestId('camera')
     await field.fill('http://192.0.2.1/live.jpg')
     await field.press('Tab')

@@ -177,6 +177,22 @@ describe('boards', () => {
   })
 })
 
+describe('units', () => {
+  it('are converted where they are known, with as many digits as they need', async () => {
+    const [{ conversionOf, converted, decimalsFor }] = await load('units.ts')
+    const shown = (number, unit, decimals, units) => {
+      const to = conversionOf(unit, units)
+      return to ? `${converted(number, to).toFixed(decimalsFor(decimals, to))} ${to.unit}` : `${number} ${unit}`
+    }
+    assert.equal(shown(21.5, '°C', 1, 'imperial'), '70.7 °F')
+    assert.equal(shown(-40, '°F', 0, 'metric'), '-40 °C')
+    assert.equal(shown(1013.25, 'hPa', 2, 'imperial'), '29.9213 inHg')
+    assert.equal(shown(1, 'mi', 1, 'metric'), '1.6 km')
+    assert.equal(shown(21.5, '°C', 1, 'sent'), '21.5 °C')
+    for (const unit of ['', 'ppm', 'constructor', '__proto__']) assert.equal(conversionOf(unit, 'imperial'), undefined)
+  })
+})
+
 describe('settings', () => {
   it('are read from anything', async () => {
     const [{ readSettings }] = await load('settings.ts')

@@ -25,6 +25,17 @@ describe('commands', () => {
     assert.ok(!/[\u0000-\u001f\u202e]/.test(texts.map(quote).join('')), 'nothing hidden is left in the line')
   })
 
+  it('labels and lists nodes', async () => {
+    const { labelCommand, nodesCommand } = await load('commands.ts')
+    at('https://broker.example/iot/')
+    const broker = '--broker wss://broker.example/iot'
+    assert.equal(labelCommand(['n 1'], 'room', "Bob's"), `aiot label ${broker} 'n 1' 'room=Bob'\\''s'`)
+    assert.equal(labelCommand(['a', 'b'], 'room', ''), `for uid in a b; do aiot label ${broker} "$uid" room-; done`)
+    const all = { q: '', state: '', protocol: '', gateway: '', label: '' }
+    assert.equal(nodesCommand(all), `aiot nodes ${broker}`)
+    assert.equal(nodesCommand({ q: ' -x', state: 'out', protocol: 'CoAP', gateway: 'paris', label: 'room=a b' }), `aiot nodes ${broker} --state out --protocol CoAP --gateway paris --label 'room=a b' --query=-x`)
+  })
+
   it('names the broker, also behind a path', async () => {
     const { getCommand, putCommand, historyCommand } = await load('commands.ts')
     at('http://127.0.0.1:8000/')

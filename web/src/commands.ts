@@ -79,6 +79,19 @@ export function groupPutCommand(uids: readonly string[], resource: string, value
   return `for target in ${words}; do ${plain ? put : `printf %s ${quote(value)} | ${put}`}; done`
 }
 
+/** Sets labels, or takes them away where the value is empty. */
+export function labelCommand(uids: readonly string[], name: string, value: string): string {
+  const change = value === '' ? `${name}-` : `${name}=${value}`
+  if (uids.length === 1) return line('label', ...brokerOption(), uids[0]!, change)
+  return `for uid in ${uids.map(quote).join(' ')}; do ${line('label', ...brokerOption())} "$uid" ${quote(change)}; done`
+}
+
+/** What a list of nodes shows, as far as the command line has the same filters. */
+export function nodesCommand({ q, state, protocol, gateway, label }: Record<'q' | 'state' | 'protocol' | 'gateway' | 'label', string>): string {
+  const options: [string, string][] = [['--state', state === 'silent' ? 'live' : state], ['--protocol', protocol], ['--gateway', gateway], ['--label', label.includes('=') ? label : ''], ['--query', q.trim()]]
+  return line('nodes', ...brokerOption(), ...options.flatMap(([name, value]) => (value === '' ? [] : value.startsWith('-') ? [`${name}=${value}`] : [name, value])))
+}
+
 export const nodeCommand = (uid: string) => line('nodes', ...brokerOption(), '--json', '--query', uid)
 export const eventsCommand = (uid: string) => line('events', ...brokerOption(), ...(uid === '' ? [] : ['--node', uid]))
 export const statusCommand = () => line('status', ...brokerOption())

@@ -220,6 +220,11 @@ export const membership = shallowRef(0)
 /** Live once the snapshot is complete: then the table is what the broker has. */
 export const link = shallowRef<{ state: LinkState; retryAt: number | null }>({ state: 'connecting', retryAt: null })
 
+/** Without the broker nobody knows whether a node is still live. */
+export function heldState(node: Node): NodeState {
+  return node.state === 'live' && link.value.state !== 'live' ? 'stale' : node.state
+}
+
 let flushing = false
 function flushSoon(): void {
   if (flushing) return

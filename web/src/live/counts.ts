@@ -1,6 +1,6 @@
 /** How many nodes are how, counted at most every half second. */
 import { computed, type ComputedRef } from 'vue'
-import { membership, table } from '../nodes'
+import { link, membership, table } from '../nodes'
 import type { NodeState } from '../wire'
 import { throttled } from './throttled'
 
@@ -10,6 +10,7 @@ export function useCounts(): ComputedRef<Record<NodeState, number>> {
     void version.value
     const counts = { live: 0, stale: 0, out: 0 }
     for (const node of table.nodes.values()) counts[node.state] += 1
-    return counts
+    // Without the broker nobody knows whether they are still live.
+    return link.value.state === 'live' ? counts : { live: 0, stale: counts.live + counts.stale, out: counts.out }
   })
 }

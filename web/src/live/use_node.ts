@@ -1,6 +1,8 @@
 /** One node, as it is now. The record changes in place; the ref says when. */
-import { onScopeDispose, shallowRef, toValue, triggerRef, watch, type MaybeRefOrGetter, type ShallowRef } from 'vue'
-import { table, type Node } from '../nodes'
+import { computed, onScopeDispose, shallowRef, toValue, triggerRef, watch, type ComputedRef, type MaybeRefOrGetter, type Ref, type ShallowRef } from 'vue'
+import { silentFor } from '../attention/problems'
+import { heldState, table, type Node } from '../nodes'
+import type { NodeState } from '../wire'
 import { watchNode } from './watch'
 
 export function useNode(uid: MaybeRefOrGetter<string>): Readonly<ShallowRef<Node | undefined>> {
@@ -21,4 +23,13 @@ export function useNode(uid: MaybeRefOrGetter<string>): Readonly<ShallowRef<Node
   )
   onScopeDispose(() => stop())
   return node
+}
+
+/** How it stands, as a page may show it. */
+export function useNodeState(node: Readonly<ShallowRef<Node | undefined>>, now: Readonly<Ref<number>>): ComputedRef<NodeState | 'silent'> {
+  return computed(() => {
+    if (!node.value) return 'out'
+    const state = heldState(node.value)
+    return state === 'live' && silentFor(node.value, now.value) > 0 ? 'silent' : state
+  })
 }

@@ -1,5 +1,5 @@
 /** All nodes that say where they are. Values are parsed only when they changed. */
-import { displayName, table, type Node } from '../nodes'
+import { displayName, heldState, table, type Node } from '../nodes'
 import type { NodeState } from '../wire'
 import { kPositionNames, positionOf, type Position } from './position'
 
@@ -29,7 +29,7 @@ export function placedNodes(wanted?: (node: Node) => boolean): PlacedNode[] {
   for (const node of table.nodes.values()) {
     if (wanted && !wanted(node)) continue
     const place = placeOf(node)
-    if (place) found.push({ ...place, uid: node.uid, name: displayName(node), state: node.state })
+    if (place) found.push({ ...place, uid: node.uid, name: displayName(node), state: heldState(node) })
   }
   if (parsed.size > 2 * table.nodes.size + 100) for (const uid of parsed.keys()) if (!table.nodes.has(uid)) parsed.delete(uid)
   return found
