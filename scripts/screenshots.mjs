@@ -6,8 +6,9 @@ import { run, until } from '../tests/support/process.mjs'
 import { launch, Stage } from '../tests/browser/stage.mjs'
 
 const [folder, ...wanted] = process.argv.slice(2)
-const kWidths = [360, 1024, 1920]
-const kThemes = ['light', 'dark']
+const kWidths = (process.env.WIDTHS ?? '360,1024,1920').split(',').map(Number)
+const kThemes = (process.env.THEMES ?? 'light,dark').split(',')
+const heightOf = (width) => (width < 600 ? 740 : width < 1200 ? 768 : Math.round((width * 9) / 16))
 const kBoard = {
   id: 'b0', name: 'Greenhouse',
   items: [
@@ -91,7 +92,7 @@ try {
         localStorage.setItem('aiot.settings', JSON.stringify(chosen))
       }, [kBoard, settings ?? {}])
       for (const width of kWidths) {
-        await page.setViewportSize({ width, height: width === 360 ? 740 : width === 1024 ? 768 : 1080 })
+        await page.setViewportSize({ width, height: heightOf(width) })
         await page.goto(stage.url + hash)
         await page.reload()
         if (!hash.includes('wall=')) await stage.live(page) // a wall has no navigation

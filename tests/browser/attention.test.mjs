@@ -148,7 +148,7 @@ describe('what is wrong now', () => {
     await late.goto(stage.url)
     await late.getByTestId('clock').waitFor()
     await late.goto(`${stage.url}#/nodes/sim-0`)
-    await until('an age of seconds', async () => /sec/.test(await late.locator('[data-fact="heard"] dd').textContent()))
+    await until('an age of seconds', async () => /sec|now/.test(await late.locator('[data-fact="heard"] dd').textContent()))
     await late.context().close()
   })
 
