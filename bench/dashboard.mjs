@@ -8,6 +8,7 @@ const kNodes = number('NODES', 10_000)
 const kRate = number('RATE', 2_000)
 const kSeconds = number('SECONDS', 20)
 const kMinutes = number('MINUTES', 10)
+const kViews = 5
 const say = (text) => process.stderr.write(`${text}\n`)
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 
@@ -88,19 +89,25 @@ try {
   await until('the steady rate', async () => (await rateNow()) < kRate * 1.2, 120_000)
 
   browser = await launch()
-  const page = await stage.open(browser)
-  const session = await page.context().newCDPSession(page)
-  await session.send('Network.enable')
+  // Each with an empty cache.
+  const views = []
+  let page, session
+  for (let i = 0; i < kViews; i += 1) {
+    await page?.context().close()
+    page = await stage.open(browser)
+    session = await page.context().newCDPSession(page)
+    await session.send('Network.enable')
+    let bytes = 0
+    session.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength))
+    const begin = Date.now()
+    await page.goto(stage.url)
+    await page.getByTestId('connection').getByText('Live').waitFor({ timeout: 60_000 })
+    const painted = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)
+    views.push({ first: Date.now() - begin, downloaded: bytes / 1000, painted })
+    say(`first view after ${views[i].first} ms`)
+  }
   await session.send('Performance.enable')
-  let bytes = 0
-  session.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength))
-  const begin = Date.now()
-  await page.goto(stage.url)
-  await page.getByTestId('connection').getByText('Live').waitFor({ timeout: 60_000 })
-  const first = Date.now() - begin
-  const downloaded = bytes / 1000
-  const painted = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)
-  say(`first view after ${first} ms`)
+  const { first, downloaded, painted } = views.sort((a, b) => a.first - b.first)[kViews >> 1]
 
   const rows = []
   const measure = async (name, hash, ready, action) => {
@@ -141,7 +148,7 @@ try {
   const rate = await rateNow()
 
   const table = (head, body) => [head, head.map(() => '---'), ...body].map((row) => `| ${row.join(' | ')} |`).join('\n')
-  console.log(`${kNodes} nodes, ${Math.round(rate)} updates a second. The first view, with the whole snapshot, stood after ${first} ms (first paint ${Math.round(painted)} ms, ${Math.round(downloaded)} KB downloaded).
+  console.log(`${kNodes} nodes, ${Math.round(rate)} updates a second. The first view, with the whole snapshot, stood after ${first} ms (median of ${kViews}, at most ${views[kViews - 1].first} ms; first paint ${Math.round(painted)} ms, ${Math.round(downloaded)} KB downloaded).
 JavaScript's memory after a collection: ${memory[0].toFixed(1)} MB at first, ${memory[memory.length - 1].toFixed(1)} MB after ${kMinutes} minutes, between ${Math.min(...memory).toFixed(1)} and ${Math.max(...memory).toFixed(1)} MB meanwhile.
 In these ${kMinutes} minutes, on the list of nodes, the main thread was busy ${Math.round(busy * 100)} % of the time, and its longest task took ${longest === 0 ? 'less than 50' : Math.round(longest)} ms.
 

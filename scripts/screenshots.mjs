@@ -18,6 +18,10 @@ const kBoard = {
   ],
 }
 
+const kPast = [
+  ['sim-0', 'temperature', 26.7, 0.15, '°C'], ['sim-1', 'temperature', 24.5, 0.2, '°C'], ['sim-2', 'temperature', 24.1, 0.12, '°C'], ['sim-0', 'humidity', 48.5, 0.5, '%'],
+  ['sim-0', 'pressure', 998.4, 0.1, 'hPa'], ['sim-0', 'illuminance', 860, 20, 'lx'], ['sim-0', 'battery', 3, 0.02, 'V'], ['sim-0', 'co2', 975, 12, 'ppm'],
+]
 const kEvery = {
   name: 'Robot in hall 2', os: 'riot', board: 'iotlab-a8-m3', vendor: 'INRIA', version: '2.1.0', temperature: '21.5°C', tsp: '41', tlp: '12', eco2: '1450ppm', tvoc: '120ppb', uv: '7',
   webcam: 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mP8z8BQz0AEYBxVSF+FABJADveWkH6oAAAAAElFTkSuQmCC',
@@ -34,9 +38,9 @@ try {
   const lines = []
   for (let ago = 86_400; ago > 10; ago -= ago > 1800 ? 120 : 10) {
     const time = new Date(Date.now() - ago * 1000).toISOString()
-    for (const [at, base] of [[0, 26.9], [1, 24.4], [2, 24.1]]) {
-      const wave = Math.sin((ago / 43_200) * Math.PI + at) + 0.4 * Math.sin(ago / 700 + at)
-      lines.push({ node: `sim-${at}`, resource: 'temperature', time, value: `${(base - 0.4 + wave * (0.3 + ago / 40_000)).toFixed(2)}°C` })
+    for (const [at, [node, resource, base, swing, unit]] of kPast.entries()) {
+      const wave = Math.sin(ago / (170 + 13 * at) + at) + 0.5 * Math.sin(ago / 61 + 2 * at) + 2 * Math.sin(ago / 14_000)
+      lines.push({ node, resource, time, value: `${(base + wave * swing).toFixed(2)}${unit}` })
     }
   }
   await fetch(`${stage.url}api/v1/history`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: lines.map((line) => JSON.stringify(line)).join('\n') })
@@ -69,7 +73,7 @@ try {
   const settle = (page) => page.evaluate(() => document.fonts.ready.then(() =>
     new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(resolve)), 600))))
   const pages = {
-    attention: ['#/', (page) => page.locator('[data-problem="out"]').waitFor()],
+    attention: ['#/', (page) => until('a rate', async () => Number(await page.locator('[data-tile="rate"] .figure').textContent()) > 0)],
     nodes: ['#/nodes', (page) => page.locator('[data-uid="sim-0"]').waitFor()],
     cards: ['#/nodes?group=gateway', (page) => page.locator('[data-uid]').first().waitFor(), { nodes: 'cards' }],
     node: ['#/nodes/sim-0', (page) => page.locator('[data-resource="temperature"]').waitFor()],
