@@ -193,6 +193,13 @@ _aiot() {
     serve-gateway:--retention) return ;;
     serve-gateway:--forget-out) return ;;
     serve-gateway:--retention-size) return ;;
+    serve-gateway:--title) return ;;
+    serve-gateway:--logo) _aiot_files; return ;;
+    serve-gateway:--favicon) _aiot_files; return ;;
+    serve-gateway:--camera) return ;;
+    serve-gateway:--map-tiles) return ;;
+    serve-gateway:--map-attribution) return ;;
+    serve-gateway:--allow-images) return ;;
     serve-broker:--listen) return ;;
     serve-broker:--allow-origin) return ;;
     serve-broker:--users-file) _aiot_files; return ;;
@@ -201,6 +208,13 @@ _aiot() {
     serve-broker:--retention) return ;;
     serve-broker:--forget-out) return ;;
     serve-broker:--retention-size) return ;;
+    serve-broker:--title) return ;;
+    serve-broker:--logo) _aiot_files; return ;;
+    serve-broker:--favicon) _aiot_files; return ;;
+    serve-broker:--camera) return ;;
+    serve-broker:--map-tiles) return ;;
+    serve-broker:--map-attribution) return ;;
+    serve-broker:--allow-images) return ;;
     serve-broker:--key-file) _aiot_files; return ;;
     serve-broker:--state-dir) return ;;
     serve-broker:--log-format) _aiot_words 'text json'; return ;;

@@ -1,6 +1,6 @@
 // Who may do what at the broker: the tables of SECURITY.md, cell by cell.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -33,7 +33,9 @@ describe('what is allowed is what SECURITY.md says', () => {
     const revoked = await broker.token('--role', 'admin')
     tokens.revoked = revoked.token
     await broker.aiot(['tokens', 'revoke', revoked.id])
-    await broker.serve()
+    const logo = join(broker.folder, 'logo.svg')
+    writeFileSync(logo, '<svg xmlns="http://www.w3.org/2000/svg"/>')
+    await broker.serve('--logo', logo)
     gateway = await broker.withNodes()
   })
   after(() => broker.end())

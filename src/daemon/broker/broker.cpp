@@ -26,6 +26,7 @@
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
 #include "daemon/broker/session_guard.h"
+#include "daemon/broker/site.h"
 #include "daemon/broker/static_files.h"
 #include "daemon/broker/store_records.h"
 #include "daemon/store/store.h"
@@ -47,6 +48,7 @@ class BrokerImpl final : public Broker {
   BrokerImpl(EventLoop& loop, Options options)
       : loop_(loop),
         options_(std::move(options)),
+        site_(options_.site, options_.dashboard ? dashboard_assets() : std::span<const Asset>()),
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
         followers_(loop, table_, counters_),
         access_(options_.access, options_.key_file, options_.listen),
@@ -56,7 +58,7 @@ class BrokerImpl final : public Broker {
         routing_(table_, announcements_, records_, records_, counters_),
         login_(loop, access_, records_),
         rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, counters_, announcements_,
-               access_, loop.now(), alive_}) {
+               access_, site_, loop.now(), alive_}) {
     asks_.set_settled(
         [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
     login_.set_changed([this] { examine(); });
@@ -303,16 +305,23 @@ class BrokerImpl final : public Broker {
     if (wants_page && !may_read) {
       return responder.reply(see_other(login_path(request)));
     }
-    responder.reply(serve_file(request, options_.dashboard ? dashboard_assets() : std::span<const Asset>()));
+    if (Site::is_picture(path) && !may_read) return responder.reply(for_viewers(principal, "this picture"));
+    responder.reply(site_.serve(request));
+  }
+
+  /// The refusal of what is for viewers of anything.
+  static ws::HttpResponse for_viewers(const Result<Principal>& who, std::string_view what) {
+    if (!who) return unauthorized(who.error().message);
+    const std::string why = fmt::format("{} is for viewers", what);
+    return who->kind == Principal::Kind::anonymous ? unauthorized(why)
+                                                   : problem(403, Errc::unauthorized, why);
   }
 
   static bool is_api(std::string_view path) { return path.substr(0, kApiPrefix.size()) == kApiPrefix; }
 
   ws::HttpResponse show_metrics(const Result<Principal>& who) {
-    if (!who) return unauthorized(who.error().message);
-    if (who->may_read() && who->scope.whole()) return metrics();
-    if (who->kind == Principal::Kind::anonymous) return unauthorized("/metrics is for viewers");
-    return problem(403, Errc::unauthorized, "/metrics is for viewers of all nodes");
+    if (who && who->may_read() && who->scope.whole()) return metrics();
+    return for_viewers(who, "/metrics, of all nodes,");
   }
 
   ws::HttpResponse metrics() {
@@ -334,6 +343,7 @@ class BrokerImpl final : public Broker {
 
   EventLoop& loop_;
   Options options_;
+  Site site_;
   std::string own_name_ = host_name();
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   NodeTable table_;

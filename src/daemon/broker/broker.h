@@ -9,6 +9,7 @@
 #include "core/base/completion.h"
 #include "core/base/time.h"
 #include "daemon/broker/access_options.h"
+#include "daemon/broker/site.h"
 
 namespace aiot {
 
@@ -27,6 +28,7 @@ struct Options {
   AccessOptions access;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
+  SiteOptions site;
 };
 
 /// The broker: one port for dashboard, REST, /ws, /gw and metrics.

@@ -30,6 +30,7 @@ constexpr std::array kRoutes = {
     RestRoute{"POST", "history", import_history, Role::admin, true},
     RestRoute{"GET", "events", list_events},
     RestRoute{"GET", "status", show_status, Role::viewer, true},
+    RestRoute{"GET", "dashboard", show_dashboard},
 };
 
 /// Decodes a query's text: percent-encoding, and '+' for a space.
