@@ -21,9 +21,14 @@ class ServeBrokerCommand final : public Command {
         "/readyz.\n\n"
         "Gateways prove themselves with a token made from the key file (aiot keys). A broker that listens on "
         "loopback makes a missing key file itself. The ready line on stderr names the bound address. SIGTERM "
-        "drains and exits 0 within 5 seconds; SIGHUP reads the keys again.",
+        "drains and exits 0 within 5 seconds; SIGHUP reads keys and certificate again.\n\n"
+        "With --tls-cert the port speaks https and wss alone (TLS 1.2 and 1.3). Behind a reverse proxy that "
+        "ends TLS, --trusted-proxy names the proxy, whose word on who a client is and how it came is believed "
+        "then.",
         {{"aiot serve-broker", "on this machine alone"},
          {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys", "for the network"},
+         {"aiot serve-broker --listen [::]:443 --tls-cert fullchain.pem --tls-key privkey.pem", "on TLS"},
+         {"aiot serve-broker --trusted-proxy 127.0.0.1", "behind a reverse proxy on this machine"},
          {"aiot serve-broker --listen 127.0.0.1:0 --log-format json", "a free port, told in the ready line"}},
         {"aiot-serve-gateway(1)", "aiot-keys(1)", "aiot-nodes(1)", "aiot.toml(5)"}};
   }
@@ -42,7 +47,7 @@ class ServeBrokerCommand final : public Command {
     Service service{context.loop(),
                     [&](Duration deadline, Completion<> done) { broker->stop(deadline, std::move(done)); },
                     [&] { broker->reload(); }};
-    return service.run("serve-broker", {{"http", broker->bound().text()}});
+    return service.run("serve-broker", {{daemon_.broker_scheme(), broker->bound().text()}});
   }
 
  private:

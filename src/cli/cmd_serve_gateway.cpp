@@ -38,9 +38,10 @@ Result<void> check_time(const char* option, Duration time) {
 }
 
 /// Where this process's own broker is reached: an any-address is listening on loopback too.
-std::string own_broker_url(const SocketAddress& bound) {
-  if (!bound.is_any()) return "ws://" + bound.text();
-  return fmt::format("ws://{}:{}", bound.family() == AF_INET6 ? "[::1]" : "127.0.0.1", bound.port());
+std::string own_broker_url(const SocketAddress& bound, bool tls) {
+  const char* scheme = tls ? "wss" : "ws";
+  if (!bound.is_any()) return fmt::format("{}://{}", scheme, bound.text());
+  return fmt::format("{}://{}:{}", scheme, bound.family() == AF_INET6 ? "[::1]" : "127.0.0.1", bound.port());
 }
 
 class ServeGatewayCommand final : public Command {
@@ -114,7 +115,7 @@ class ServeGatewayCommand final : public Command {
     if (auto started = gateway_->start(); !started) return context.fail(started.error());
     std::vector<std::pair<std::string, std::string>> listeners;
     for (const auto& [name, address] : gateway_->listeners()) listeners.emplace_back(name, address.text());
-    if (broker_) listeners.emplace_back("http", broker_->bound().text());
+    if (broker_) listeners.emplace_back(daemon_.broker_scheme(), broker_->bound().text());
     Service service{context.loop(),
                     [this](Duration deadline, Completion<> done) { stop(deadline, std::move(done)); },
                     [this] {
@@ -180,6 +181,7 @@ class ServeGatewayCommand final : public Command {
     auto token = context.broker_token();
     if (!token) return token.error();
     options_.token = *token;
+    options_.broker_tls = context.broker_tls();
     if (options_.token.empty() || daemon_.key_file_given()) options_.key_file = daemon_.key_file();
     return {};
   }
@@ -188,9 +190,12 @@ class ServeGatewayCommand final : public Command {
     auto options = daemon_.broker_options();
     if (!options) return options.error();
     options_.key_file = options->key_file;
+    const std::string certificate = options->tls_cert;
     broker_ = broker::Broker::make(context.loop(), std::move(*options));
     if (auto started = broker_->start(); !started) return started;
-    options_.broker_url = own_broker_url(broker_->bound());
+    options_.broker_url = own_broker_url(broker_->bound(), !certificate.empty());
+    // Dialled by its address, which need not stand in its certificate.
+    if (!certificate.empty()) options_.broker_tls = {certificate, {}, {}, true};
     return {};
   }
 

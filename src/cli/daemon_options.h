@@ -32,6 +32,8 @@ class DaemonOptions {
   [[nodiscard]] std::string key_file() const;
   [[nodiscard]] bool key_file_given() const { return !key_file_.empty(); }
   [[nodiscard]] Result<broker::Options> broker_options() const;
+  /// What the ready line calls the broker's port: "https" or "http".
+  [[nodiscard]] const char* broker_scheme() const { return tls_cert_.empty() ? "http" : "https"; }
 
  private:
   std::string key_file_, state_dir_, log_format_ = "text";
@@ -40,6 +42,9 @@ class DaemonOptions {
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
   Duration forget_out_{};
+  std::string tls_cert_, tls_key_;
+  std::vector<std::string> trusted_proxies_;
+  Duration hsts_ = std::chrono::hours(24 * 365);
 };
 
 }  // namespace aiot::cli

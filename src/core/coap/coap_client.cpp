@@ -9,8 +9,8 @@ namespace {
 
 class LibcoapClient final : public CoapClient {
  public:
-  LibcoapClient(EventLoop& loop, const ClientLimits& limits)
-      : core_(std::make_shared<ClientCore>(loop, limits)) {}
+  LibcoapClient(EventLoop& loop, const ClientLimits& limits, ClientSecurity security)
+      : core_(std::make_shared<ClientCore>(loop, limits, std::move(security))) {}
   ~LibcoapClient() override { core_->close(); }
   LibcoapClient(const LibcoapClient&) = delete;
   LibcoapClient& operator=(const LibcoapClient&) = delete;
@@ -48,8 +48,9 @@ class LibcoapClient final : public CoapClient {
 
 }  // namespace
 
-std::unique_ptr<CoapClient> CoapClient::make(EventLoop& loop, const ClientLimits& limits) {
-  return std::make_unique<LibcoapClient>(loop, limits);
+std::unique_ptr<CoapClient> CoapClient::make(EventLoop& loop, const ClientLimits& limits,
+                                             ClientSecurity security) {
+  return std::make_unique<LibcoapClient>(loop, limits, std::move(security));
 }
 
 }  // namespace aiot::coap

@@ -105,8 +105,15 @@ bool fills_buffer(const coap_pdu_t* pdu) {
 
 // ---- Session ----
 
-Session::Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user, bool tcp)
-    : pool_(&pool), shard_(shard), handle_(handle), user_(&user), tcp_(tcp), open_(!tcp) {
+Session::Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user,
+                 const Endpoint& to)
+    : pool_(&pool),
+      shard_(shard),
+      handle_(handle),
+      user_(&user),
+      tcp_(to.tcp),
+      secure_(!to.secure.empty()),
+      open_(!tcp_ && !secure_) {
   coap_session_set_app_data(handle_, this);
 }
 
@@ -126,11 +133,22 @@ void Session::close() {
 
 void Session::drop_outstanding() {
   if (handle_ == nullptr || tcp_) return;
+  // This would end DTLS. There what is out is repeated a few times more, and its answer left out.
+  if (secure_) return;
   // libcoap has no public call to drop one message. On UDP this drops them all and leaves the session
   // standing. (It also lets other sessions of the context retransmit a little early, which does no harm.)
   coap_session_set_app_data(handle_, nullptr);
   coap_session_disconnected(handle_, COAP_NACK_NOT_DELIVERABLE);
   coap_session_set_app_data(handle_, this);
+}
+
+bool Session::handshake_under_way() const {
+  return handle_ != nullptr && !open_ && !tcp_ && coap::handshake_under_way(handle_);
+}
+
+tls::ClientContext* tls_of(const coap_session_t* session) {
+  const auto* own = static_cast<const Session*>(coap_session_get_app_data(session));
+  return own != nullptr ? own->tls_.get() : nullptr;
 }
 
 void Session::set_ack_timeout(int seconds) {
@@ -192,8 +210,9 @@ Result<std::uint16_t> Session::send(const Message& message) {
 
 // ---- SessionPool ----
 
-SessionPool::SessionPool(EventLoop& loop, const ClientLimits& limits, UniqueFunction<void()> wake)
-    : loop_(loop), limits_(limits), wake_(std::move(wake)) {
+SessionPool::SessionPool(EventLoop& loop, const ClientLimits& limits, ClientSecurity security,
+                         UniqueFunction<void()> wake)
+    : loop_(loop), limits_(limits), security_(std::move(security)), wake_(std::move(wake)) {
   limits_.sessions_per_context = std::max<std::size_t>(limits_.sessions_per_context, 1);
 }
 
@@ -207,12 +226,13 @@ void SessionPool::close() {
   shards_.clear();
 }
 
-Result<std::size_t> SessionPool::shard_with_room() {
+Result<std::size_t> SessionPool::shard_with_room(bool secure) {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    if (shards_[i]->sessions.size() < limits_.sessions_per_context) return i;
+    if (shards_[i]->secure == secure && shards_[i]->sessions.size() < limits_.sessions_per_context) return i;
   }
   auto shard = std::make_unique<Shard>();
   shard->pool = this;
+  shard->secure = secure;
   Context::Options options;
   options.all_at_once = true;
   options.notices.malformed = [this, at = shard.get()](std::string_view peer) {
@@ -234,15 +254,25 @@ Result<std::size_t> SessionPool::shard_with_room() {
 }
 
 Result<std::shared_ptr<Session>> SessionPool::make(const Endpoint& to, SessionUser& user) {
-  auto index = shard_with_room();
+  const bool secure = !to.secure.empty();
+  std::shared_ptr<tls::ClientContext> tls;
+  if (secure && security_.psk_key.empty()) {
+    auto context = tls::ClientContext::make(security_.files, to.secure);
+    if (!context) return std::move(context).error();
+    tls = std::move(*context);
+  }
+  auto index = shard_with_room(secure);
   if (!index) return std::move(index).error();
   auto& shard = *shards_[*index];
   const auto remote = to_coap(to.remote);
   coap_address_t local;
   if (!to.local.empty()) local = to_coap(to.local, to.remote.family());
   errno = 0;
-  auto* const handle = coap_new_client_session(shard.context->get(), to.local.empty() ? nullptr : &local,
-                                               &remote, to.tcp ? COAP_PROTO_TCP : COAP_PROTO_UDP);
+  const auto* from = to.local.empty() ? nullptr : &local;
+  auto* const handle =
+      secure ? new_secure_session(shard.context->get(), from, remote, to.tcp, security_, tls.get())
+             : coap_new_client_session(shard.context->get(), from, &remote,
+                                       to.tcp ? COAP_PROTO_TCP : COAP_PROTO_UDP);
   if (handle == nullptr) {
     const int error = errno;
     auto failure = errno_error(to.remote.text(), error != 0 ? error : EHOSTUNREACH);
@@ -251,8 +281,9 @@ Result<std::shared_ptr<Session>> SessionPool::make(const Endpoint& to, SessionUs
     return failure;
   }
   coap_session_set_nstart(handle, kNoHolding);
-  if (!to.tcp) coap_session_set_mtu(handle, kDatagram);
-  auto session = std::shared_ptr<Session>(new Session(*this, *index, handle, user, to.tcp));
+  if (!to.tcp && !secure) coap_session_set_mtu(handle, kDatagram);
+  auto session = std::shared_ptr<Session>(new Session(*this, *index, handle, user, to));
+  session->tls_ = std::move(tls);
   shard.sessions.push_back(session.get());
   ++sessions_;
   return session;
@@ -356,11 +387,19 @@ int SessionPool::on_event(coap_session_t* handle, coap_event_t kind) noexcept {
   if (pool == nullptr || session == nullptr) return 0;
   SessionEvent event;
   switch (kind) {
+    case COAP_EVENT_DTLS_CONNECTED:
+      if (session->tcp_) return 0;  // capabilities are still to be exchanged
+      [[fallthrough]];
     case COAP_EVENT_SESSION_CONNECTED:
       // libcoap calls the session open only after this returns; the event is delivered a turn later.
       session->open_ = true;
       event.kind = SessionEvent::Kind::open;
       break;
+    case COAP_EVENT_DTLS_ERROR:
+      event.refused = session->tls_ ? session->tls_->failure() : std::string();
+      if (event.refused.empty()) event.refused = "the TLS handshake failed";
+      [[fallthrough]];
+    case COAP_EVENT_DTLS_CLOSED:
     case COAP_EVENT_TCP_CLOSED:
     case COAP_EVENT_TCP_FAILED:
     case COAP_EVENT_SESSION_CLOSED:

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/coap/client_security.h"
 #include "core/coap/coap_client.h"
 #include "core/coap/context.h"
 #include "core/coap/message.h"
@@ -21,6 +22,7 @@ struct Endpoint {
   SocketAddress remote;
   SocketAddress local;  ///< empty for any
   bool tcp = false;
+  std::string secure;  ///< coaps: the host that the URI names, which its certificate must name too
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
   struct Hash {
     std::size_t operator()(const Endpoint& at) const {
@@ -32,18 +34,19 @@ struct Endpoint {
 /// What happened to a session.
 struct SessionEvent {
   enum class Kind : std::uint8_t {
-    open,       ///< TCP: connected and capabilities exchanged
+    open,       ///< connected: TCP's capabilities are exchanged, DTLS's handshake is done
     message,    ///< a response came
     refused,    ///< UDP: the host answered that nobody listens there (ICMP)
     reset,      ///< the peer reset the message `message_id`
     gave_up,    ///< libcoap's retransmissions of `message_id` are exhausted
-    closed,     ///< TCP: the connection failed or ended
+    closed,     ///< TCP, DTLS: the connection failed or ended
     malformed,  ///< a datagram came that is no CoAP message
   };
   Kind kind = Kind::message;
   Message message;
   std::uint16_t message_id = 0;
-  SocketAddress from;  ///< of a message: whoever sent it
+  SocketAddress from;   ///< of a message: whoever sent it
+  std::string refused;  ///< of closed: why there is no trust between the two; empty for other reasons
 };
 
 /// Who uses a session. on_event() runs on a turn of its own, never inside libcoap.
@@ -65,6 +68,8 @@ class Session : public std::enable_shared_from_this<Session> {
   ~Session();
 
   [[nodiscard]] bool open() const { return open_; }
+  /// DTLS: the peer has answered the first message of a handshake that is not done.
+  [[nodiscard]] bool handshake_under_way() const;
   /// Sends; the message's id is chosen here and returned. Errc::unreachable or internal otherwise, and then
   /// nothing left.
   Result<std::uint16_t> send(const Message& message);
@@ -82,13 +87,17 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   friend class SessionPool;
-  Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user, bool tcp);
+  friend tls::ClientContext* tls_of(const coap_session_t* session);
+  Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user,
+          const Endpoint& to);
 
   SessionPool* pool_;
   std::size_t shard_;
   coap_session_t* handle_;
   SessionUser* user_;
   bool tcp_;
+  bool secure_;
+  std::shared_ptr<tls::ClientContext> tls_;  ///< with certificates
   bool open_;
 };
 
@@ -96,7 +105,8 @@ class Session : public std::enable_shared_from_this<Session> {
 class SessionPool {
  public:
   /// `wake` is called (perhaps inside libcoap) when there are events to deliver with dispatch().
-  SessionPool(EventLoop& loop, const ClientLimits& limits, UniqueFunction<void()> wake);
+  SessionPool(EventLoop& loop, const ClientLimits& limits, ClientSecurity security,
+              UniqueFunction<void()> wake);
   SessionPool(const SessionPool&) = delete;
   SessionPool& operator=(const SessionPool&) = delete;
   ~SessionPool();
@@ -114,6 +124,7 @@ class SessionPool {
   friend class Session;
   struct Shard {
     SessionPool* pool = nullptr;
+    bool secure = false;  ///< libcoap keeps keys with the context: plain sessions have others
     std::unique_ptr<Context> context;
     std::vector<Session*> sessions;
   };
@@ -122,7 +133,7 @@ class SessionPool {
     SessionEvent event;
   };
 
-  Result<std::size_t> shard_with_room();
+  Result<std::size_t> shard_with_room(bool secure);
   void released(Session& session);
   void put(Session& session, SessionEvent event);
   void on_notice(Shard& shard, SessionEvent::Kind kind, std::string_view peer);
@@ -136,6 +147,7 @@ class SessionPool {
 
   EventLoop& loop_;
   ClientLimits limits_;
+  ClientSecurity security_;
   UniqueFunction<void()> wake_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Waiting> inbox_;

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/loop/event_loop.h"
+#include "core/tls/identity.h"
 #include "core/ws/http_server.h"
 #include "daemon/broker/admission.h"
 #include "daemon/broker/announcements.h"
@@ -63,6 +64,14 @@ class BrokerImpl final : public Broker {
     options.listen = options_.listen;
     options.max_body = kMaxBody;
     options.max_message = kMaxMessage;
+    if (!options_.tls_cert.empty()) {
+      auto identity = tls::Identity::load(options_.tls_cert, options_.tls_key);
+      if (!identity) return identity.error();
+      identity_ = std::move(*identity);
+    }
+    options.identity = identity_;
+    options.trusted_proxies = options_.trusted_proxies;
+    options.strict_transport = options_.strict_transport;
     auto server = ws::HttpServer::listen(
         loop_, options,
         [this](ws::HttpRequest request, ws::HttpResponder responder) {
@@ -91,6 +100,13 @@ class BrokerImpl final : public Broker {
   }
 
   void reload() override {
+    if (identity_) {
+      if (auto read = identity_->reload(); !read) {
+        log::error("the certificate stays as it was: {}", read.error().message);
+      } else {
+        log::info("read the certificate in {} again", options_.tls_cert);
+      }
+    }
     auto keys = wire::read_key_file(options_.key_file);
     if (!keys) return log::error("the keys stay as they were: {}", keys.error().message);
     keys_ = std::move(*keys);
@@ -254,6 +270,7 @@ class BrokerImpl final : public Broker {
                         std::chrono::duration_cast<std::chrono::milliseconds>(options_.forget_out));
     forget_timer_->start(kForgetEvery);
   });
+  std::shared_ptr<tls::Identity> identity_;  ///< null without TLS
   std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above
 };
 

@@ -190,6 +190,7 @@ class NodeGateway final : public Gateway, private Effects {
   Result<void> make_uplink() {
     auto endpoint = ws::parse_endpoint(*options_.broker_url);
     if (!endpoint) return endpoint.error();
+    endpoint->files = options_.broker_tls;
     TokenMaker token(loop_, options_);
     if (auto first = token(); !first) return first.error();
     uplink_ = std::make_unique<Uplink>(

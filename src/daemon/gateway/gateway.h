@@ -11,6 +11,7 @@
 #include "core/base/address.h"
 #include "core/base/completion.h"
 #include "core/base/time.h"
+#include "core/tls/client_files.h"
 #include "daemon/gateway/counters.h"
 
 namespace aiot {
@@ -39,6 +40,7 @@ struct Options {
   std::optional<std::string> broker_url;           ///< none: no uplink (tests, benches)
   std::string key_file;                            ///< pyaiot's INI key file
   std::string token;                               ///< instead of a key file
+  tls::ClientFiles broker_tls;                     ///< for a broker on wss
   std::string state_dir;                           ///< empty: nothing is kept across restarts
   Duration sync = std::chrono::milliseconds(100);  ///< a power cut loses no more; zero: nothing
   std::uint64_t journal_bytes = 256ULL * 1024 * 1024;
