@@ -45,7 +45,7 @@ Result<ordered_json> object_of(const ws::HttpClientResponse& response) {
 }  // namespace
 
 std::string api_path(std::string_view path,
-                     std::initializer_list<std::pair<std::string_view, std::string_view>> query) {
+                     const std::vector<std::pair<std::string_view, std::string_view>>& query) {
   std::string out = "/api/v1/";
   out += path;
   char separator = '?';

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <initializer_list>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/base/function.h"
 #include "core/base/uri.h"
@@ -20,7 +20,7 @@ class Context;
 
 /// "/api/v1/PATH?NAME=VALUE...", values percent-encoded, empty ones left out.
 [[nodiscard]] std::string api_path(
-    std::string_view path, std::initializer_list<std::pair<std::string_view, std::string_view>> query = {});
+    std::string_view path, const std::vector<std::pair<std::string_view, std::string_view>>& query = {});
 /// The string member `key` of `object`; empty when it is not there or no string.
 [[nodiscard]] std::string member(const nlohmann::ordered_json& object, std::string_view key);
 

@@ -79,15 +79,6 @@ std::string interval_text(const ordered_json& node) {
   return format_duration(std::chrono::milliseconds(std::llround(rounded * 1000)));
 }
 
-/// The broker looks at one label.
-bool has_labels(const ordered_json& node, const std::vector<std::string>& labels) {
-  const auto found = node.find("labels");
-  return std::all_of(labels.begin(), labels.end(), [&](const std::string& label) {
-    const std::size_t equals = label.find('=');
-    return found != node.end() && member(*found, label.substr(0, equals)) == label.substr(equals + 1);
-  });
-}
-
 /// What nodes are compared by; absent: they come last.
 std::optional<double> figure(const ordered_json& node, const std::string& order) {
   if (order == "state") {
@@ -111,13 +102,13 @@ const char* state_colour(std::size_t column, const std::string& cell) {
 }  // namespace
 
 std::string node_page_path(const NodeFilter& filter, const std::string& cursor, std::size_t left) {
-  return api_path("nodes", {{"limit", std::to_string(left == 0 ? kPage : std::min(left, kPage))},
-                            {"state", filter.state},
-                            {"protocol", filter.protocol},
-                            {"gateway", filter.gateway},
-                            {"label", filter.labels.empty() ? "" : filter.labels.front()},
-                            {"q", filter.query},
-                            {"cursor", cursor}});
+  const std::string limit = std::to_string(left == 0 ? kPage : std::min(left, kPage));
+  std::vector<std::pair<std::string_view, std::string_view>> query = {
+      {"limit", limit}, {"state", filter.state}, {"protocol", filter.protocol}, {"gateway", filter.gateway}};
+  for (const std::string& label : filter.labels) query.emplace_back("label", label);
+  query.emplace_back("q", filter.query);
+  query.emplace_back("cursor", cursor);
+  return api_path("nodes", query);
 }
 
 void sort_nodes(std::vector<ordered_json>& nodes, const std::string& order) {
@@ -216,7 +207,6 @@ Result<std::string> NodeList::take_page(const ordered_json& page) {
   }
   for (const ordered_json& node : *items) {
     if (enough()) break;
-    if (filter_.labels.size() > 1 && !has_labels(node, filter_.labels)) continue;
     ++seen_;
     if (order_.empty() && context_.settings().output != OutputFormat::text) {
       print(node);

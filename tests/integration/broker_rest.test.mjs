@@ -54,6 +54,13 @@ describe('REST at the broker', () => {
     assert.deepEqual(await uids('?gateway=rome'), [])
     assert.deepEqual(await uids('?q=KITCHEN'), ['n1'])
     assert.deepEqual(await uids('?label=a%3Db'), [])
+    const label = (uid, labels) => broker.request('PATCH', `/api/v1/nodes/${uid}`, JSON.stringify({ labels }), json)
+    await label('n1', { floor: '1', room: 'hall' })
+    await label('n2', { floor: '2', room: 'hall' })
+    assert.deepEqual(await uids('?label=room'), ['n1', 'n2'])
+    assert.deepEqual(await uids('?label=room%3Dhall&label=floor%3D2'), ['n2'])
+    assert.deepEqual(await uids('?label=floor%3D2&label=room%3Dattic'), [])
+    for (const uid of ['n1', 'n2']) await label(uid, { floor: null, room: null })
     const first = (await broker.get('/api/v1/nodes?limit=2')).json
     assert.equal(first.items.length, 2)
     const second = (await broker.get(`/api/v1/nodes?limit=2&cursor=${first.next}`)).json

@@ -88,6 +88,7 @@ struct Handle::Callbacks {
     if (in->payloadlen > 0)
       out.payload.assign(static_cast<const char*>(in->payload), static_cast<std::size_t>(in->payloadlen));
     out.qos = in->qos;
+    out.id = static_cast<std::uint16_t>(in->mid);
     out.retain = in->retain;
     read_properties(list, out);
     of(self).on_message(std::move(out));

@@ -21,7 +21,8 @@ struct Message {
   std::string topic;
   std::string payload;
   int qos = 0;
-  bool retain = false;  ///< of a received one: it was retained before we subscribed
+  std::uint16_t id = 0;  ///< of a received one at QoS 1 and 2: its packet identifier
+  bool retain = false;   ///< of a received one: it was retained before we subscribed
   std::string content_type;
   std::string response_topic;
   std::string correlation_data;

@@ -182,10 +182,13 @@ void GatewayCore::publish(Session& session, Packet& packet) {
       return send(session.peer, {.type = Type::pubrec, .message_id = id});
     }
     const std::pair<std::uint16_t, std::size_t> key{id, hash};
-    if (qos == 1 && packet.flags.dup &&
+    if (packet.flags.dup &&
         std::find(session.recent.begin(), session.recent.end(), key) != session.recent.end()) {
       ++counters_.duplicates;
-      return send(session.peer, answer);
+      if (qos == 1) return send(session.peer, answer);
+      session.unreleased.insert(id);  // stored by an earlier run
+      saved(session, SessionChange::Kind::unreleased, id);
+      return send(session.peer, {.type = Type::pubrec, .message_id = id});
     }
     storing_[++last_ticket_] = {session.client_id, id, packet.topic_id, qos, hash};
     session.storing[id] = last_ticket_;
@@ -223,6 +226,20 @@ void GatewayCore::stored(Ticket ticket, bool ok) {
   session.recent.emplace_back(storing.message_id, storing.hash);
   if (session.recent.size() > kRecent) session.recent.pop_front();
   send(session.peer, {.type = Type::puback, .topic_id = storing.topic_id, .message_id = storing.message_id});
+}
+
+std::optional<std::pair<std::uint16_t, std::uint64_t>> GatewayCore::name_of(Ticket ticket) const {
+  const auto found = storing_.find(ticket);
+  if (found == storing_.end()) return std::nullopt;
+  return std::pair(found->second.message_id, std::uint64_t{found->second.hash});
+}
+
+void GatewayCore::remember(const std::string& client_id, std::uint16_t message_id, std::uint64_t hash) {
+  const auto at = sessions_.find(client_id);
+  if (at == sessions_.end()) return;
+  auto& recent = at->second->recent;
+  recent.emplace_back(message_id, static_cast<std::size_t>(hash));
+  if (recent.size() > kRecent) recent.pop_front();
 }
 
 void GatewayCore::publish_unconnected(const Peer& from, Packet& packet) {

@@ -89,6 +89,11 @@ class GatewayCore {
   TimePoint tick(TimePoint now);
   /// A session of an earlier run, with its state, queue and ids.
   void restore(Session session, TimePoint now);
+  /// What names the message of a ticket when its client repeats it; nothing for one that is answered.
+  [[nodiscard]] std::optional<std::pair<std::uint16_t, std::uint64_t>> name_of(Ticket ticket) const;
+  /// A client's message of an earlier run was stored, although it may not have been answered: its repeat is
+  /// answered and not published again. After restore(), oldest first.
+  void remember(const std::string& client_id, std::uint16_t message_id, std::uint64_t hash);
   /// To all, every so often and on its own accord (section 6.1).
   [[nodiscard]] std::string advertisement(std::uint16_t seconds) const;
 

@@ -53,7 +53,9 @@ class NativeGatewaySession final : public ws::WsSession, public GatewayLink {
   void hello(const wire::Hello& hello);
   void take_up(const std::string& stream, const std::vector<std::string>& earlier);
   void batch(const wire::Batch& batch);
-  void committed(const Result<void>& result, std::uint64_t last);
+  /// Acknowledges up to `last` once the store has it.
+  void commit(std::uint64_t last);
+  void committed(const Result<void>& result, const std::string& stream, std::uint64_t last);
   void fail(std::string_view code, std::string_view message);
 
   GatewayServices services_;

@@ -94,6 +94,13 @@ void Idempotency::finish(const std::string& key, const ws::HttpResponse& respons
   } else {
     entries_.erase(found);
     if (store_ != nullptr) store_->write({key, {}, {}});
+    // Of keys that were forgotten the order keeps what nobody asks for; not without a bound.
+    if (order_.size() > 2 * kMaxKeys) {
+      std::erase_if(order_, [this](const auto& each) {
+        const auto entry = entries_.find(each.second);
+        return entry == entries_.end() || entry->second.since != each.first;
+      });
+    }
   }
   for (ws::HttpResponder& responder : waiting) responder.reply(response);
 }

@@ -130,8 +130,9 @@ void NativeGatewaySession::batch(const wire::Batch& batch) {
   }
   const std::span<const wire::Item> fresh = std::span(batch.items).subspan(skip);
   if (fresh.empty()) {
-    if (committing_ == 0) connection_->send_text(wire::format_message(wire::Ack{acknowledged_}));
-    return;
+    // What an earlier connection brought may still be on its way to the disk, and nobody else says when.
+    if (acknowledged_ < last_) return commit(last_);
+    return connection_->send_text(wire::format_message(wire::Ack{acknowledged_}));
   }
   last_ = end;
   if (batch.replay) {
@@ -139,20 +140,26 @@ void NativeGatewaySession::batch(const wire::Batch& batch) {
   } else {
     services_.routing.apply(*gateway_, fresh, services_.now());
   }
-  ++committing_;
-  services_.store.commit(gateway_->name, stream_, end,
-                         [this, end, alive = std::weak_ptr<char>(alive_)](const Result<void>& result) {
-                           if (!alive.expired()) committed(result, end);
-                         });
+  commit(end);
 }
 
-void NativeGatewaySession::committed(const Result<void>& result, std::uint64_t last) {
+void NativeGatewaySession::commit(std::uint64_t last) {
+  ++committing_;
+  services_.store.commit(
+      gateway_->name, stream_, last,
+      [this, last, stream = stream_, alive = std::weak_ptr<char>(alive_)](const Result<void>& result) {
+        if (!alive.expired()) committed(result, stream, last);
+      });
+}
+
+void NativeGatewaySession::committed(const Result<void>& result, const std::string& stream,
+                                     std::uint64_t last) {
   --committing_;
   if (!result) {
     // Not acknowledged, so the gateway keeps it and sends it again when it returns.
     return fail("internal", fmt::format("cannot store: {}", result.error().message));
   }
-  acknowledged_ = std::max(acknowledged_, last);
+  if (stream == stream_) acknowledged_ = std::max(acknowledged_, last);
   // Batches that came in one turn are acknowledged together.
   if (committing_ == 0 && connection_ != nullptr && !failed_) {
     connection_->send_text(wire::format_message(wire::Ack{acknowledged_}));

@@ -39,14 +39,14 @@ std::optional<std::string> decode_query(std::string_view text) {
   return std::move(*decoded);
 }
 
-bool parse_query(std::string_view query, std::map<std::string, std::string>& out) {
+bool parse_query(std::string_view query, std::multimap<std::string, std::string>& out) {
   if (query.empty()) return true;
   for (const std::string_view item : text::split(query, '&')) {
     const auto equals = item.find('=');
     auto name = decode_query(item.substr(0, equals));
     auto value = decode_query(equals == std::string_view::npos ? "" : item.substr(equals + 1));
     if (!name || !value) return false;
-    out[std::move(*name)] = std::move(*value);
+    out.emplace(std::move(*name), std::move(*value));
   }
   return true;
 }
@@ -76,8 +76,10 @@ ws::HttpResponse not_found() {
 std::span<const RestRoute> rest_routes() { return kRoutes; }
 
 std::string_view RestCall::parameter(const std::string& name) const {
-  const auto found = query.find(name);
-  return found == query.end() ? std::string_view() : std::string_view(found->second);
+  const auto behind = query.upper_bound(name);
+  if (behind == query.begin()) return {};
+  const auto last = std::prev(behind);
+  return last->first == name ? std::string_view(last->second) : std::string_view();
 }
 
 void Rest::handle(ws::HttpRequest request, ws::HttpResponder responder, Principal principal) {

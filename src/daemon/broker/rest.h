@@ -40,9 +40,10 @@ struct RestCall {
   ws::HttpRequest request;
   ws::HttpResponder responder;
   Principal principal;
-  std::vector<std::string> path;             ///< what stood at the route's `{}`, decoded
-  std::map<std::string, std::string> query;  ///< decoded; of a repeated name the last
+  std::vector<std::string> path;                  ///< what stood at the route's `{}`, decoded
+  std::multimap<std::string, std::string> query;  ///< decoded; equal names in their order
 
+  /// Of a repeated name the last.
   [[nodiscard]] std::string_view parameter(const std::string& name) const;
   void reply(ws::HttpResponse response) { responder.reply(std::move(response)); }
 };

@@ -12,8 +12,8 @@ namespace {
 
 /// So often a stream says that it is there, for the proxies in between.
 constexpr Duration kStillThere = std::chrono::seconds(15);
-/// A reader further behind is told to come again with its last id.
-constexpr std::size_t kMaxWaiting = 1024 * 1024;
+/// A reader further behind gets the rest from the store, as it reads.
+constexpr std::size_t kMaxWaiting = 256 * 1024;
 constexpr std::size_t kPiece = 1000;
 
 bool wants_stream(const ws::HttpRequest& request) {
@@ -40,13 +40,17 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
     timer_->start(kStillThere);
     if (catching_up_) ask();
   }
-  std::string take() override { return std::exchange(out_, {}); }
+  std::string take() override {
+    // The next piece of the past only when this one has gone.
+    if (catching_up_ && !under_way_ && out_.empty()) timer_->start(Duration(0));
+    return std::exchange(out_, {});
+  }
   void closed() override { leave(); }
 
   void happened(const store::Event& event) override {
     if (!wanted(event)) return;
-    if (catching_up_) {
-      missed_ = true;  // the store has it when it is asked again
+    if (catching_up_ || out_.size() > kMaxWaiting) {
+      catching_up_ = missed_ = true;  // the store has it when it is asked again
       return;
     }
     write(event);
@@ -61,33 +65,34 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
   }
   void write(const store::Event& event) {
     query_.after = event.id;
-    if (out_.size() > kMaxWaiting)
-      return;  // it reads too slowly: what it misses, its next Last-Event-ID brings
     std::string json;
     wire::JsonWriter writer(json);
     write_event(writer, event);
-    out_ += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.id, event.type, json);
+    // Gateways name the types of their notices: none may end the line.
+    out_ += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.id, text::escape_controls(event.type), json);
   }
   void ask() {
     query_.limit = kPiece;
     missed_ = false;
+    under_way_ = true;
     asking_ = services_.store->events(query_, [this](Result<std::vector<store::Event>> events) {
+      under_way_ = false;
       if (services_.alive.expired()) return;
-      if (!events) return;
+      if (!events) return;  // asked again with the next sign of life
       for (const auto& event : *events) write(event);
-      catching_up_ = !events->empty() || std::exchange(missed_, false);
+      catching_up_ = !events->empty() || missed_;
       wake_();
-      if (catching_up_) timer_->start(Duration(0));
     });
   }
   void still_there() {
-    if (catching_up_) {
-      ask();
-    } else {
-      out_ += ":\n\n";
-      wake_();
-    }
     timer_->start(kStillThere);
+    if (!out_.empty()) return;
+    if (catching_up_) {
+      if (!under_way_) ask();
+    } else {
+      out_ = ":\n\n";
+      wake_();  // last: the peer may be gone, and this with it
+    }
   }
   void leave() {
     if (std::exchange(left_, true) || services_.alive.expired()) return;
@@ -103,7 +108,8 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
   Operation asking_;
   std::string out_ = "retry: 2000\n\n";
   bool catching_up_;
-  bool missed_ = false;  ///< something happened since the store was asked
+  bool missed_ = false;     ///< something happened since the store was asked
+  bool under_way_ = false;  ///< the store is being asked
   bool left_ = false;
 };
 

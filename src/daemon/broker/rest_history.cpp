@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -51,7 +51,9 @@ void write_history(wire::JsonWriter& json, const store::HistoryPage& page, bool 
     if (bucket.numbers > 0) {
       json.number("min", bucket.min);
       json.number("max", bucket.max);
-      json.number("mean", bucket.sum / static_cast<double>(bucket.numbers));
+      // Where long double is no wider than double the sum may be infinite, which JSON cannot say.
+      const auto mean = bucket.sum / static_cast<long double>(bucket.numbers);
+      json.number("mean", std::clamp(static_cast<double>(mean), bucket.min, bucket.max));
     }
     json.number("count", bucket.count);
     if (bucket.numbers == 0) json.bytes("last", bucket.last);

@@ -15,8 +15,8 @@ namespace {
 /// What a list asks for.
 struct NodeFilter {
   std::string_view state, gateway;
-  std::string protocol, word;  ///< lower case
-  std::string_view label_name, label_value;
+  std::string protocol, word;                                         ///< lower case
+  std::vector<std::pair<std::string_view, std::string_view>> labels;  ///< all of them; an empty value is any
 
   [[nodiscard]] bool takes(const Node& node) const {
     if (node.hidden || !labelled(node)) return false;
@@ -27,9 +27,10 @@ struct NodeFilter {
            text::lower(node.address).find(word) != std::string::npos || named(node);
   }
   [[nodiscard]] bool labelled(const Node& node) const {
-    if (label_name.empty()) return true;
-    return std::any_of(node.labels.begin(), node.labels.end(), [&](const auto& label) {
-      return label.first == label_name && (label_value.empty() || label.second == label_value);
+    return std::all_of(labels.begin(), labels.end(), [&](const auto& wanted) {
+      return std::any_of(node.labels.begin(), node.labels.end(), [&](const auto& label) {
+        return label.first == wanted.first && (wanted.second.empty() || label.second == wanted.second);
+      });
     });
   }
   /// Nodes often tell their own name or board.
@@ -156,7 +157,15 @@ void label_node(const RestServices& services, RestCall call) {
   const auto labels = parse_labels(call.request.body);
   if (!labels) return call.reply(problem(400, labels.error()));
   const Node* node = services.table.find(call.path[0]);
-  if (node != nullptr && node->labels.size() + labels->size() > kMaxLabels) {
+  std::size_t count = 0;
+  if (node != nullptr) {
+    count = static_cast<std::size_t>(std::count_if(labels->begin(), labels->end(),
+                                                   [](const auto& label) { return !label.second.empty(); }));
+    for (const auto& label : node->labels)
+      count += std::none_of(labels->begin(), labels->end(),
+                            [&](const auto& given) { return given.first == label.first; });
+  }
+  if (count > kMaxLabels) {
     return call.reply(problem(400, Errc::usage, fmt::format("a node has up to {} labels", kMaxLabels)));
   }
   if (!services.routing.label(call.path[0], *labels)) {
@@ -168,13 +177,18 @@ void label_node(const RestServices& services, RestCall call) {
 void list_nodes(const RestServices& services, RestCall call) {
   const auto page = parse_page(call);
   if (!page) return;
-  const std::string_view label = call.parameter("label");
-  const NodeFilter filter{call.parameter("state"),
-                          call.parameter("gateway"),
-                          text::lower(call.parameter("protocol")),
-                          text::lower(call.parameter("q")),
-                          label.substr(0, label.find('=')),
-                          label.find('=') == std::string_view::npos ? "" : label.substr(label.find('=') + 1)};
+  NodeFilter filter{call.parameter("state"),
+                    call.parameter("gateway"),
+                    text::lower(call.parameter("protocol")),
+                    text::lower(call.parameter("q")),
+                    {}};
+  const auto [first, last] = call.query.equal_range("label");
+  for (auto at = first; at != last; ++at) {
+    const std::string_view label = at->second;
+    const auto equals = std::min(label.find('='), label.size());
+    if (!label.empty())
+      filter.labels.emplace_back(label.substr(0, equals), label.substr(std::min(equals + 1, label.size())));
+  }
   if (!filter.state.empty() && filter.state != "live" && filter.state != "stale" && filter.state != "out") {
     return call.reply(problem(400, Errc::usage, "state is live, stale or out"));
   }

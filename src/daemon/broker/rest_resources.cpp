@@ -210,21 +210,30 @@ void write_resource(const RestServices& services, RestCall call) {
     Method method;
     BodyValue value;
     std::string key;
-    TimePoint since;
-  };
-  auto begun = std::make_unique<Begun>(
-      Begun{services, std::move(call), *method, std::move(*value), std::move(key), services.loop.now()});
-  services.store->commit({}, {}, 0, [begun = std::move(begun)](const Result<void>& result) {
-    if (begun->services.alive.expired()) return;
-    const bool late = begun->services.loop.now() - begun->since > kMaxKeyWait;
-    if (result && !late) {
-      return ask_node(begun->services, std::move(begun->call), begun->method, std::move(begun->value),
-                      std::move(begun->key));
+    bool over = false;
+    std::unique_ptr<Timer> patience;
+
+    void give_up() {
+      if (std::exchange(over, true) || services.alive.expired()) return;
+      const auto response =
+          node_problem(Error{Errc::internal, "the broker cannot write to its disk", 0, Outcome::not_sent});
+      services.idempotency.finish(key, response, false);
+      call.reply(response);
     }
-    const auto response =
-        node_problem(Error{Errc::internal, "the broker cannot write to its disk", 0, Outcome::not_sent});
-    begun->services.idempotency.finish(begun->key, response, false);
-    begun->call.reply(response);
+  };
+  auto begun = std::make_shared<Begun>(
+      Begun{services, std::move(call), *method, std::move(*value), std::move(key), false, nullptr});
+  begun->patience = services.loop.make_timer([waiting = std::weak_ptr<Begun>(begun)] {
+    if (const auto self = waiting.lock()) self->give_up();
+  });
+  begun->patience->start(kMaxKeyWait);
+  services.store->commit({}, {}, 0, [begun](const Result<void>& result) {
+    if (begun->services.alive.expired()) return;
+    begun->patience->stop();
+    if (!result) return begun->give_up();
+    if (std::exchange(begun->over, true)) return;
+    ask_node(begun->services, std::move(begun->call), begun->method, std::move(begun->value),
+             std::move(begun->key));
   });
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
@@ -27,6 +28,10 @@ namespace {
 
 /// Of what comes from MQTT nodes, and for MQTT-SN clients, while the gateway is away.
 constexpr std::chrono::seconds kKeepAtBroker = std::chrono::hours(24);
+
+/// Messages of the last run that may be repeated: of MQTT-SN clients, and of the MQTT broker, which has no
+/// more than 20 under way (libmosquitto's receive maximum, and Mosquitto's for MQTT 3.1.1).
+constexpr std::size_t kMaxTaken = 65'536, kMaxInFlight = 32;
 
 /// Discovery and writes take a socket a node under way: as many descriptors as the system grants.
 void raise_descriptor_limit() {
@@ -225,7 +230,14 @@ class NodeGateway final : public Gateway, private Effects {
       });
     };
     callbacks.seen = [this](const Origin& origin, const Update& update) {
-      if (coap_) coap_->remember(origin, update);
+      if (!origin.session.empty()) {
+        TakenMessage taken{std::string(origin.session), origin.message_id, origin.hash};
+        if (taken_.empty() || taken_.back() != taken)
+          taken_.push_back(std::move(taken));  // one of many values
+        if (taken_.size() > kMaxTaken) taken_.pop_front();
+      } else if (coap_) {
+        coap_->remember(origin, update);
+      }
     };
     journal_.set_callbacks(std::move(callbacks));
     return journal_.open();
@@ -239,6 +251,8 @@ class NodeGateway final : public Gateway, private Effects {
     options.gateway.retry_after = options_.mqttsn_retry;
     options.gateway.retries = options_.mqttsn_retries;
     options.state_dir = options_.state_dir;
+    for (const auto& taken : taken_)
+      if (taken.session != kMqttSession) options.taken.push_back(taken);
     mqttsn_ = std::make_unique<MqttSnSource>(loop_, policy_, journal_, allow, std::move(options));
     if (options_.mqtt) {
       auto upstream = std::make_unique<MqttSnUpstream>(
@@ -280,6 +294,8 @@ class NodeGateway final : public Gateway, private Effects {
   Result<MqttOptions> mqtt_options() const {
     MqttOptions out;
     out.session = kept_session("nodes");
+    for (auto taken = taken_.rbegin(); taken != taken_.rend() && out.taken.size() < kMaxInFlight; ++taken)
+      if (taken->session == kMqttSession) out.taken.push_back(*taken);
     out.discovery_prefix = options_.mqtt->discovery_prefix;
     for (const auto& pattern : options_.mqtt->maps) {
       auto map = TopicMap::parse(pattern);
@@ -327,6 +343,7 @@ class NodeGateway final : public Gateway, private Effects {
   NodeClient client_;
   NameResolver names_;
   Journal journal_;
+  std::deque<TakenMessage> taken_;  ///< until the sources are made
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<Keeper> keeper_;
   std::unique_ptr<CoapSource> coap_;

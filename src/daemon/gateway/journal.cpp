@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,9 @@ namespace {
 
 constexpr Duration kRetry = std::chrono::seconds(1), kLookAfter = std::chrono::minutes(1);
 constexpr std::size_t kMaxEarlier = wire::kMaxEarlier;
+
+/// The disk has no room now; it may have some later.
+bool is_full(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
 
 WallTime time_of(const wire::Item& item) {
   return std::visit([](const auto& each) { return each.time; }, item);
@@ -59,7 +63,8 @@ Journal::Journal(EventLoop& loop, JournalOptions options)
       age_timer_(loop.make_timer([this] {
         hold_bounds();
         age_timer_->start(kLookAfter);
-      })) {
+      })),
+      read_timer_(loop.make_timer([this] { read_again(); })) {
   // The bound must leave room to drop the oldest.
   options_.segment_bytes =
       std::min(options_.segment_bytes, std::max<std::uint64_t>(options_.max_bytes / 4, 4096));
@@ -93,9 +98,11 @@ Result<void> Journal::open() {
   tail_.start(1);
   note_clock(loop_.wall_now());
   if (!on_disk()) return {};
-  if (const int error = new_segment(); error != 0)
+  const int error = new_segment();
+  if (error != 0 && !is_full(error))
     return errno_error("cannot write to the journal in " + options_.folder, error);
   for (const auto& stream : streams_) counters_.restored += left(stream);
+  if (error != 0) failed(error);  // what is there is sent all the same
   hold_bounds();
   age_timer_->start(kLookAfter);
   return {};
@@ -124,7 +131,10 @@ int Journal::new_segment() {
                   text.size(),
                   boot_,
                   head.made};
-  const int fd = ::open(segment.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const auto make = [&] { return ::open(segment.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); };
+  int fd = make();
+  // An operator who cleans up may take the folder along.
+  if (fd < 0 && errno == ENOENT && ::mkdir(options_.folder.c_str(), 0700) == 0) fd = make();
   if (fd < 0) return errno;
   auto file = std::make_shared<File>(fd);
   if (const auto written = ::pwrite(fd, text.data(), text.size(), 0);

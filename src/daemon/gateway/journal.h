@@ -139,8 +139,9 @@ class Journal final : public Sink {
   void hold_bounds();
   void retire();
   void note_clock(WallTime now);
-  void read_from_disk(StreamState& stream, std::uint64_t from);
+  void read_from_disk(StreamState& stream, std::uint64_t from, std::size_t most);
   void read_done(ReadJob& job);
+  void read_again();
   void sync_soon();
   void sync();
   void synced(int error);
@@ -174,6 +175,7 @@ class Journal final : public Sink {
   std::vector<Completion<>> served_;   ///< by the one under way
   std::unique_ptr<Timer> sync_timer_;
   std::unique_ptr<Timer> age_timer_;
+  std::unique_ptr<Timer> read_timer_;
   Operation sync_work_;
   Operation read_work_;
   bool reading_ = false;

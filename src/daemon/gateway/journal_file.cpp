@@ -17,11 +17,11 @@ namespace aiot::gateway {
 namespace {
 
 constexpr int kVersion = 1;
-constexpr std::uint8_t kHasOrigin = 1, kHasUptime = 2;
+constexpr std::uint8_t kHasOrigin = 1, kHasUptime = 2, kHasSession = 4;
 constexpr std::size_t kPrefix = 8;            // size and checksum
 constexpr std::size_t kPeer = 16 + 2 + 4;     // IPv6 address, port, scope
 constexpr std::size_t kMaxRecord = 1 << 20U;  // an item of the largest value, escaped, is below
-constexpr std::size_t kMaxName = 128, kMaxStreams = 64, kMaxToken = 8;
+constexpr std::size_t kMaxName = 128, kMaxStreams = 64, kMaxToken = 8, kMaxSession = 128;
 constexpr std::size_t kMaxBoots = 64;
 constexpr std::uint64_t kMaxUptime = 1ULL << 50U;  // ms
 
@@ -76,7 +76,19 @@ bool parse_body(std::string_view body, Record& record) {
   if (body.empty()) return false;
   const auto flags = static_cast<std::uint8_t>(body[0]);
   body.remove_prefix(1);
-  if ((flags & ~(kHasOrigin | kHasUptime)) != 0) return false;
+  if ((flags & ~(kHasOrigin | kHasUptime | kHasSession)) != 0) return false;
+  if ((flags & kHasSession) != 0) {
+    if (body.empty()) return false;
+    const auto size = static_cast<std::uint8_t>(body[0]);
+    body.remove_prefix(1);
+    if (size == 0 || size > kMaxSession || body.size() < size + 10U || (flags & kHasOrigin) != 0)
+      return false;
+    Origin& origin = record.origin.emplace();
+    origin.session = body.substr(0, size);
+    origin.message_id = get<std::uint16_t>(body.data() + size);
+    origin.hash = get<std::uint64_t>(body.data() + size + 2);
+    body.remove_prefix(size + 10U);
+  }
   if ((flags & kHasOrigin) != 0) {
     if (body.size() < kPeer + 3) return false;
     Origin& origin = record.origin.emplace();
@@ -173,8 +185,16 @@ void append_record(std::string& out, std::string_view item, const Origin* origin
                    std::optional<std::uint64_t> uptime_ms) {
   const std::size_t begin = out.size();
   out.append(kPrefix, '\0');
-  out += static_cast<char>((origin != nullptr ? kHasOrigin : 0) | (uptime_ms ? kHasUptime : 0));
-  if (origin != nullptr) {
+  const bool of_session = origin != nullptr && !origin->session.empty();
+  if (of_session && origin->session.size() > kMaxSession) origin = nullptr;
+  const auto kind = origin == nullptr ? 0U : of_session ? kHasSession : kHasOrigin;
+  out += static_cast<char>(kind | (uptime_ms ? kHasUptime : 0U));
+  if (kind == kHasSession) {
+    put(out, static_cast<std::uint8_t>(origin->session.size()));
+    out += origin->session;
+    put(out, origin->message_id);
+    put(out, origin->hash);
+  } else if (kind == kHasOrigin) {
     put_peer(out, origin->peer);
     put(out, origin->message_id);
     const auto token = origin->token.substr(0, kMaxToken);

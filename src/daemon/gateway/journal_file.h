@@ -18,11 +18,22 @@
 /// the item as aiot.gateway.v1 carries it. Records are numbered from the segment's first on.
 namespace aiot::gateway {
 
-/// The CoAP message that brought an item: what the duplicate filter needs to know it again.
+/// The message that brought an item: what is needed to know it again. Of CoAP its peer, message id and token;
+/// of MQTT and MQTT-SN `session`, message id and a hash of what it said.
 struct Origin {
   SocketAddress peer;
   std::uint16_t message_id = 0;
-  std::string_view token;  ///< up to 8 bytes
+  std::string_view token;    ///< up to 8 bytes
+  std::string_view session;  ///< up to 128 bytes; empty: it is CoAP's
+  std::uint64_t hash = 0;
+};
+
+/// A message of MQTT or MQTT-SN that an earlier run stored.
+struct TakenMessage {
+  std::string session;
+  std::uint16_t message_id = 0;
+  std::uint64_t hash = 0;
+  bool operator==(const TakenMessage&) const = default;
 };
 
 struct SegmentHead {

@@ -34,7 +34,15 @@ Result<std::vector<std::uint64_t>> list_segments(const std::string& folder) {
   return out;
 }
 
+/// What the process has too much open for now is tried again after this.
+constexpr Duration kReadAgain = std::chrono::seconds(1);
+
 }  // namespace
+
+void Journal::read_again() {
+  reading_ = false;
+  if (callbacks_.readable) callbacks_.readable();
+}
 
 struct Journal::ReadJob {
   std::string stream;
@@ -136,7 +144,7 @@ Result<void> Journal::load() {
   return {};
 }
 
-void Journal::read_from_disk(StreamState& stream, std::uint64_t from) {
+void Journal::read_from_disk(StreamState& stream, std::uint64_t from, std::size_t most) {
   const auto segment = std::find_if(stream.segments.begin(), stream.segments.end(),
                                     [&](const Segment& each) { return from < each.end; });
   if (segment == stream.segments.end()) return;
@@ -150,7 +158,7 @@ void Journal::read_from_disk(StreamState& stream, std::uint64_t from) {
   read.number = goes_on ? place_.number : segment->first;
   read.wanted = from;
   read.end = segment->end;
-  read.most = wire::kMaxBatchItems;
+  read.most = most;
   read.boots = boots_;
   read.now = loop_.wall_now();
   reading_ = true;
@@ -158,8 +166,13 @@ void Journal::read_from_disk(StreamState& stream, std::uint64_t from) {
 }
 
 void Journal::read_done(ReadJob& job) {
-  reading_ = false;
   SegmentRead& read = job.read;
+  if (read.passing) {
+    if (limiter_.allow()) log::warn("the journal's segment {}: {}; trying again", read.path, read.failure);
+    read_timer_->start(kReadAgain);
+    return;
+  }
+  reading_ = false;
   if (read.failure.empty()) {
     place_ = {read.path, read.number, read.offset};
     ready_stream_ = job.stream;

@@ -72,6 +72,7 @@ bool take(SegmentRead& read, RecordReader& reader, RecordReader::Status& status)
 void read_segment(SegmentRead& read) {
   const Reading file(read.path);
   if (!file.open()) {
+    read.passing = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
     read.failure = std::strerror(errno);
     return;
   }

@@ -21,7 +21,8 @@ struct SegmentRead {
   BootTimes boots;
   WallTime now{};  ///< for items whose time cannot be found out
   Chunk chunk;
-  std::string failure;  ///< why it cannot be read
+  std::string failure;   ///< why it cannot be read
+  bool passing = false;  ///< for now: nothing is wrong with it, the process has too much open
 };
 void read_segment(SegmentRead& read);
 

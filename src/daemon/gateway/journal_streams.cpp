@@ -8,8 +8,6 @@
 /// What a journal holds, by stream and segment: reading it, and letting it go.
 namespace aiot::gateway {
 
-namespace {}  // namespace
-
 Journal::StreamState* Journal::find(const std::string& stream) {
   const auto found =
       std::find_if(streams_.begin(), streams_.end(), [&](const auto& each) { return each.id == stream; });
@@ -158,7 +156,7 @@ Chunk Journal::read(const std::string& stream, std::uint64_t& from, std::size_t 
     return {};
   }
   from = std::max(from, segment->first);
-  if (!reading_) read_from_disk(*state, from);
+  if (!reading_) read_from_disk(*state, from, most);
   return {};
 }
 

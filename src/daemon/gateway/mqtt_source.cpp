@@ -15,6 +15,12 @@ namespace {
 
 constexpr std::size_t kMaxConfigs = 20'000;
 constexpr std::size_t kMaxForeign = 200'000;
+/// What its broker repeats to a gateway that is back comes first of all.
+constexpr Duration kRepeats = std::chrono::seconds(10);
+
+std::uint64_t hash_of(const mqtt::Message& message) {
+  return std::hash<std::string>()(message.topic) * 31 + std::hash<std::string>()(message.payload);
+}
 
 }  // namespace
 
@@ -26,7 +32,9 @@ MqttSource::MqttSource(EventLoop& loop, Policy& policy, Sink& sink, MqttOptions 
       broker_(fmt::format("{}:{}", options_.session.host, options_.session.port)),
       check_timer_(loop.make_timer([this] { check(); })) {
   mqtt::Session::Callbacks callbacks;
-  callbacks.connected = [this](bool) {
+  callbacks.connected = [this](bool present) {
+    if (!present) options_.taken.clear();  // its numbers begin anew
+    if (!first_connected_) first_connected_ = loop_.now();
     log::info("MQTT broker {}: connected", broker_);
     lost_ = false;
     check();
@@ -36,7 +44,14 @@ MqttSource::MqttSource(EventLoop& loop, Policy& policy, Sink& sink, MqttOptions 
     check_timer_->stop();
   };
   callbacks.received = [this](const mqtt::Message& message, Completion<> stored) {
-    sink_.begin(nullptr);
+    Origin origin;
+    if (message.qos > 0) {
+      origin.session = kMqttSession;
+      origin.message_id = message.id;
+      origin.hash = hash_of(message);
+      if (was_taken(origin.message_id, origin.hash)) return stored(Result<>());
+    }
+    sink_.begin(message.qos > 0 ? &origin : nullptr);
     received(message);
     if (sink_.stored()) {
       stored(Result<>());
@@ -69,6 +84,15 @@ void MqttSource::complain(const mqtt::Message& message, const Error& error) {
   if (complaints_.allow())
     log::warn("MQTT broker {}, topic '{}': {}", broker_, text::escape_controls(message.topic.substr(0, 200)),
               error.message);
+}
+
+bool MqttSource::was_taken(std::uint16_t id, std::uint64_t hash) {
+  auto& taken = options_.taken;
+  if (taken.empty()) return false;
+  if (first_connected_ && loop_.now() - *first_connected_ > kRepeats) taken.clear();
+  return std::erase_if(taken, [&](const TakenMessage& each) {
+           return each.message_id == id && each.hash == hash;
+         }) != 0;
 }
 
 void MqttSource::received(const mqtt::Message& message) {

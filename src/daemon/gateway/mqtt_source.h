@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -20,10 +22,15 @@ namespace aiot::gateway {
 /// MQTT ones (an MQTT 5 user property, with the gateway's name).
 inline constexpr const char* kViaProperty = "aiot-via";
 
+/// The session of Origin that stands for the MQTT broker: no MQTT-SN client's id has a control character.
+inline constexpr std::string_view kMqttSession = "\x01mqtt";
+
 struct MqttOptions {
   mqtt::SessionOptions session;
   std::vector<TopicMap> maps;
   std::string discovery_prefix = "homeassistant";  ///< empty: no discovery messages are read
+  std::vector<TakenMessage>
+      taken;  ///< the last ones of an earlier run: what the broker repeats of them is passed over
 };
 
 /// Nodes at an MQTT broker: those that speak pyaiot's topics, those whose topics a map explains, and those
@@ -40,6 +47,7 @@ class MqttSource {
 
  private:
   void received(const mqtt::Message& message);
+  [[nodiscard]] bool was_taken(std::uint16_t id, std::uint64_t hash);
   Result<void> mapped(const mqtt::Message& message, const TopicMap::Place& place);
   Result<void> described(const mqtt::Message& message);
   void state(const mqtt::Message& message, const std::vector<DiscoveredEntity>& entities);
@@ -59,6 +67,7 @@ class MqttSource {
   /// Nodes that do not know pyaiot's topics, and where their resources take writes.
   std::unordered_map<std::string, std::map<std::string, std::string>> foreign_;
   bool lost_ = false;
+  std::optional<TimePoint> first_connected_;
   log::Limiter complaints_{10};
   std::unique_ptr<Timer> check_timer_;
   std::unique_ptr<mqtt::Session> session_;

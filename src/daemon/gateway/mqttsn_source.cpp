@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/base/text.h"
 #include "core/loop/links.h"
@@ -89,6 +90,8 @@ Result<void> MqttSnSource::listen(const SocketAddress& address) {
     if (!file->sessions.empty()) log::info("{} MQTT-SN clients known from before", file->sessions.size());
     for (auto& [client_id, session] : file->sessions) core_.restore(std::move(session), loop_.now());
   }
+  for (const auto& taken : options_.taken) core_.remember(taken.session, taken.message_id, taken.hash);
+  options_.taken.clear();
   advertise();
   check();
   after_core();
@@ -120,7 +123,12 @@ void MqttSnSource::send(const mqttsn::Peer& to, std::string datagram) {
 
 void MqttSnSource::publish(mqttsn::Ticket ticket, const std::string& client_id, mqttsn::Message message) {
   const bool is_node = is_node_topic(message.topic);
-  sink_.begin(nullptr);
+  Origin origin;
+  if (const auto name = core_.name_of(ticket); name && is_node) {
+    origin.session = client_id;
+    std::tie(origin.message_id, origin.hash) = *name;
+  }
+  sink_.begin(origin.session.empty() ? nullptr : &origin);
   if (is_node) {
     const auto taken =
         take_node_message(policy_, {Protocol::mqttsn, {}, false, {}}, message.topic, message.payload, now());

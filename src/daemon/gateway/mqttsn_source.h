@@ -23,6 +23,7 @@ struct MqttSnOptions {
   mqttsn::GatewayOptions gateway;
   Duration advertise_every = std::chrono::minutes(15);  ///< TADV (section 7.2)
   std::string state_dir;                                ///< empty: sessions end with the gateway
+  std::vector<TakenMessage> taken;                      ///< of an earlier run, oldest first
 };
 
 /// The MQTT-SN gateway on UDP: a gateway for any number of clients, whose messages on pyaiot's topics make

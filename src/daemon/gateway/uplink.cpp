@@ -41,7 +41,8 @@ Uplink::Uplink(EventLoop& loop, NodeTable& table, Journal& journal, UplinkOption
         client_.reset();
         stopped_(Result<>());
       })),
-      backoff_(kFirstWait, kLastWait) {}
+      backoff_(kFirstWait, kLastWait),
+      owed_(kAcknowledgeWait) {}
 
 Uplink::~Uplink() { stopped_.dismiss(); }
 
@@ -94,6 +95,7 @@ void Uplink::received(std::string_view text) {
   }
   if (auto* ack = std::get_if<wire::Ack>(&*message)) {
     outbox_.acknowledged(ack->sequence);
+    owed_.tell(outbox_.in_flight(), loop_.now());
     if (connected_) flush();
   } else if (auto* ask = std::get_if<wire::Ask>(&*message)) {
     callbacks_.ask(*ask);
@@ -120,7 +122,7 @@ void Uplink::welcomed(const wire::Welcome& welcome) {
   in_a_row_ = 0;
   last_failure_.clear();
   outbox_.opened(welcome.acknowledged, welcome.window_items, welcome.journal);
-  last_acknowledged_ = outbox_.counters().acknowledged;
+  owed_.tell(0, loop_.now());
   watch_timer_->start(kAcknowledgeWait);
   flush();
   if (welcome.journal) report();
@@ -140,6 +142,7 @@ void Uplink::flush() {
     if (message.empty()) break;
     client_->send_text(std::move(message));
   }
+  owed_.tell(outbox_.in_flight(), loop_.now());
   if (outbox_.overflowed()) give_up_on("more happened than the connection could take");
   if (outbox_.wants_redial()) give_up_on("what an earlier run left is sent");
 }
@@ -155,13 +158,11 @@ void Uplink::watch() {
     give_up_on("no welcome within 10 s");
     return;
   }
-  const auto acknowledged = outbox_.counters().acknowledged;
-  if (outbox_.in_flight() > 0 && acknowledged == last_acknowledged_) {
+  if (owed_.overdue(loop_.now())) {
     give_up_on("no acknowledgement for 30 s");
     return;
   }
-  last_acknowledged_ = acknowledged;
-  watch_timer_->start(kAcknowledgeWait);
+  watch_timer_->start(owed_.wait(loop_.now()));
 }
 
 void Uplink::give_up_on(std::string_view why) {

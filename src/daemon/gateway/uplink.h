@@ -6,6 +6,7 @@
 #include "core/base/backoff.h"
 #include "core/loop/event_loop.h"
 #include "core/ws/ws_client.h"
+#include "daemon/gateway/acknowledge_watch.h"
 #include "daemon/gateway/outbox.h"
 
 namespace aiot::gateway {
@@ -85,7 +86,7 @@ class Uplink {
   TimePoint connected_at_{};
   std::uint64_t failures_ = 0;
   std::uint64_t in_a_row_ = 0;
-  std::uint64_t last_acknowledged_ = 0;
+  AcknowledgeWatch owed_;
   std::string last_failure_;
 };
 

@@ -209,11 +209,14 @@ void Archive::load_rest(Loaded& loaded) {
                                    rows.integer(3) != 0,
                                    to_time(rows.integer(4)),
                                    0});
-      for (const auto& stream : loaded.streams) {
-        if (stream.gateway != restored.gateways.back().name) continue;
-        restored.gateways.back().stream = stream.stream;
-        restored.gateways.back().sequence = stream.sequence;
-      }
+      auto& gateway = restored.gateways.back();
+      // Sorted by gateway and use: its last is the one in use.
+      const auto behind = std::upper_bound(
+          loaded.streams.begin(), loaded.streams.end(), gateway.name,
+          [](const std::string& name, const StreamPosition& stream) { return name < stream.gateway; });
+      if (behind == loaded.streams.begin() || std::prev(behind)->gateway != gateway.name) continue;
+      gateway.stream = std::prev(behind)->stream;
+      gateway.sequence = std::prev(behind)->sequence;
     }
   }
   Rows rows = database_->query("SELECT key, begun, outcome FROM kept_write ORDER BY begun");

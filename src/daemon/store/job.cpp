@@ -64,6 +64,7 @@ void SqliteStore::start(JobKind kind) {
       job->batch = std::move(retry_);
       if (!job->batch) {
         job->batch = std::make_unique<Batch>(std::exchange(pending_, {}));
+        node_changes_.clear();
         job->batch->number = batch_number_++;
         running_bytes_ = job->batch->group.bytes();
         pending_.group.log = std::exchange(spare_log_, {});
@@ -121,6 +122,7 @@ void SqliteStore::declare() {
   first.change_bytes += names.change_bytes;
   for (auto& change : first.changes) names.changes.push_back(std::move(change));
   first.changes = std::move(names.changes);
+  if (!retry_) node_changes_.clear();  // they stand elsewhere now
   commit_wanted_ = true;
 }
 
@@ -139,6 +141,7 @@ void SqliteStore::commit_finished(Job& job) {
         for (auto& waiter : std::exchange(batch->waiters, {}))
           waiter.done(make_error(Errc::internal, "cannot write " + job.message));
       pending_ = {};
+      node_changes_.clear();
       worker_.reset();
       closed_(make_error(Errc::internal, "cannot write " + job.message));
       return;

@@ -118,7 +118,15 @@ void SqliteStore::last_value(std::string_view uid, const ValueView& value) {
 void SqliteStore::node(const NodeRecord& node) {
   std::size_t bytes = node.uid.size() + node.address.size();
   for (const auto& [name, value] : node.labels) bytes += name.size() + value.size();
-  put(NodeChange{names_.node(node.uid, pending_.group), node}, bytes);
+  const NodeId id = names_.node(node.uid, pending_.group);
+  auto& changes = pending_.group.changes;
+  // Only the latest of a node counts: a store that cannot be written must not fill memory with the others.
+  if (const auto before = node_changes_.find(id); before != node_changes_.end()) {
+    std::get<NodeChange>(changes[before->second]).record = node;
+    return;
+  }
+  if (!closing_) node_changes_.emplace(id, changes.size());
+  put(NodeChange{id, node}, bytes);
 }
 
 void SqliteStore::forget(std::string_view uid) {
@@ -143,6 +151,7 @@ void SqliteStore::gateway(const GatewayRecord& gateway) {
 
 std::uint64_t SqliteStore::event(Event event) {
   event.id = ++last_event_;
+  if (queued() > 2 * options_.queue_bytes) return last_event_;  // as updates
   const std::size_t bytes = event.message.size() + event.data.size();
   put(std::move(event), bytes);
   return last_event_;

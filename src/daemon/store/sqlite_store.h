@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -72,7 +73,8 @@ class SqliteStore final : public Store {
   Counters counters_;
 
   Batch pending_;
-  std::unique_ptr<Batch> retry_;     ///< could not be committed: goes first
+  std::unordered_map<NodeId, std::size_t> node_changes_;  ///< where in `pending_` the change of a node is
+  std::unique_ptr<Batch> retry_;                          ///< could not be committed: goes first
   std::uint64_t running_bytes_ = 0;  ///< of the batch that is committed, or tried again later
   std::string spare_log_;            ///< its room is used again
   bool commit_wanted_ = false;

@@ -108,8 +108,9 @@ struct Bucket {
   WallTime time{};            ///< its begin
   std::uint64_t count = 0;    ///< updates
   std::uint64_t numbers = 0;  ///< of which so many read as numbers (core/codec), for:
-  double min = 0, max = 0, sum = 0;
-  std::string last;  ///< the last value
+  double min = 0, max = 0;
+  long double sum = 0;  ///< of values that each are a double: wider, or it is soon infinite
+  std::string last;     ///< the last value
 };
 struct HistoryPage {
   std::vector<Value> points;  ///< by time, then in order of arrival; `resource` is left empty

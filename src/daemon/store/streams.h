@@ -10,8 +10,10 @@
 
 namespace aiot::store {
 
-/// Of a gateway, the latest: two that take turns under one name must not have their batches stored twice.
-inline constexpr std::size_t kMaxStreams = 16;
+/// Of a gateway, the latest. Each of its lives has one, its journal keeps what the broker has of the last
+/// few, and begins the next life with asking for those, oldest first: many more are remembered than it keeps,
+/// or each that is asked for would push out the one that is asked for next, and all would be stored twice.
+inline constexpr std::size_t kMaxStreams = 256;
 
 /// How far the streams of each gateway are recorded and stored. Pure.
 class Streams {

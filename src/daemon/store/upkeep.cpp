@@ -183,8 +183,8 @@ void Upkeep::drop_small(WallTime now) {
       "?)",
       kMaxWrites - 1);
   database_.run(
-      "DELETE FROM stream WHERE (SELECT count(*) FROM stream s WHERE s.gateway = stream.gateway AND"
-      " s.used > stream.used) >= ?",
+      "DELETE FROM stream WHERE gateway IN (SELECT gateway FROM stream GROUP BY gateway HAVING count(*) > ?1)"
+      " AND (SELECT count(*) FROM stream s WHERE s.gateway = stream.gateway AND s.used > stream.used) >= ?1",
       kMaxStreams);
   if (limits_.max_age > Duration::zero()) {
     const auto since =

@@ -10,6 +10,7 @@ namespace aiot::wire {
 namespace {
 
 constexpr std::size_t kMaxSyncNodes = 65536;
+constexpr std::uint64_t kMaxSequence = 1ULL << 53U;  ///< what every JSON reader takes exactly
 
 void read_items(JsonReader& reader, std::vector<Item>& items, std::size_t text_size) {
   ItemFields fields;
@@ -41,6 +42,7 @@ bool read_batch(JsonReader& reader, Message& out, std::size_t text_size) {
   });
   if (!whole) return false;
   if (!has_first || batch.first == 0) return reader.fail("a batch without its first sequence number");
+  if (batch.first > kMaxSequence) return reader.fail("a batch whose sequence number is above 2^53");
   for (std::size_t i = 0; i < batch.items.size(); ++i) {
     if (auto* update = std::get_if<Update>(&batch.items[i])) update->sequence = batch.first + i;
   }

@@ -12,9 +12,9 @@ TEST_CASE("filters become the query of a page") {
   NodeFilter filter;
   filter.state = "live";
   filter.query = "a&b=c d+";
-  filter.labels = {"room=kitchen"};
+  filter.labels = {"room=kitchen", "floor=2"};
   CHECK(node_page_path(filter, "n9", 5) ==
-        "/api/v1/nodes?limit=5&state=live&label=room%3Dkitchen&q=a%26b%3Dc%20d%2B&cursor=n9");
+        "/api/v1/nodes?limit=5&state=live&label=room%3Dkitchen&label=floor%3D2&q=a%26b%3Dc%20d%2B&cursor=n9");
 }
 
 TEST_CASE("nodes make a table whose columns line up, with control characters shown") {

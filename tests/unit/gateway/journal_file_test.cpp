@@ -99,3 +99,32 @@ TEST_CASE("The time of a boot is found out from any later moment of it") {
   CHECK(back.time_of("b", 6000) == kNow + std::chrono::seconds(1));
   CHECK_FALSE(back.time_of("c", 1));
 }
+
+TEST_CASE("A record names the MQTT message that brought it, and a cut one is no record") {
+  Origin origin;
+  origin.session = "client-1";
+  origin.message_id = 4711;
+  origin.hash = 0x8000'0000'0000'0001;
+  std::string text;
+  append_record(text, R"({"node":"n"})", &origin, 17);
+  RecordReader reader(text);
+  Record record;
+  REQUIRE(reader.next(record) == RecordReader::Status::record);
+  REQUIRE(record.origin);
+  CHECK(record.origin->session == "client-1");
+  CHECK(record.origin->message_id == 4711);
+  CHECK(record.origin->hash == 0x8000'0000'0000'0001);
+  CHECK(record.uptime_ms == 17);
+  CHECK(record.item == R"({"node":"n"})");
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    RecordReader cut(std::string_view(text).substr(0, size));
+    CHECK(cut.next(record) == RecordReader::Status::cut);
+  }
+  const std::string long_name(129, 'x');
+  origin.session = long_name;
+  text.clear();
+  append_record(text, "{}", &origin, std::nullopt);
+  RecordReader without(text);
+  REQUIRE(without.next(record) == RecordReader::Status::record);
+  CHECK_FALSE(record.origin);
+}

@@ -429,7 +429,7 @@ TEST_CASE("Times that were not known when an item came are found out once the cl
     Life life(folder.path, {}, kNow - 10s);  // the fake loop's uptime begins anew, too
     std::uint64_t from = 1;
     const auto stream = life.journal.oldest();
-    (void)life.journal.read(stream.id, from, 1);
+    (void)life.journal.read(stream.id, from, 4096);
     life.loop.run_posted();
     const auto chunk = life.journal.read(stream.id, from, 4096);
     CHECK(chunk.count == 2);
@@ -449,4 +449,86 @@ TEST_CASE("A copy of a journal, and one that was set back, never give a number t
   Life one(folder.path), other(copy.path);
   CHECK(one.journal.stream() != other.journal.stream());
   CHECK(one.journal.oldest().id == other.journal.oldest().id);
+}
+
+TEST_CASE("A chunk read back is no larger than asked for, so that a small window is not asked for ever") {
+  const test::TemporaryFolder folder;
+  {
+    Life life(folder.path);
+    life.add_many(50);
+  }
+  Life life(folder.path);
+  const auto stream = life.journal.oldest();
+  std::uint64_t next = 1;
+  (void)life.journal.read(stream.id, next, 7);
+  life.loop.run_posted();
+  CHECK(life.readable == 1);
+  const auto chunk = life.journal.read(stream.id, next, 7);
+  CHECK(chunk.first == 1);
+  CHECK(chunk.count == 7);
+}
+
+TEST_CASE("A start on a full disk serves, sends what is there, and recovers") {
+  const test::TemporaryFolder folder;
+  {
+    Life life(folder.path);
+    life.add_many(3);
+  }
+  rlimit unlimited{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &unlimited) == 0);
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit = unlimited;
+  limit.rlim_cur = 20;  // half a head
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  Life life(folder.path);
+  CHECK(life.notices == Values{"disk_full"});
+  CHECK_FALSE(life.add("refused"));
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &unlimited) == 0);
+  CHECK(life.journal.counters().restored == 3);
+  life.loop.advance(2s);
+  CHECK(life.add("taken"));
+  CHECK(life.notices == Values{"disk_full", "disk_recovered"});
+  const auto drained = life.drain();
+  REQUIRE(drained.size() == 4);
+  CHECK(drained.back() == "taken");
+  life.balanced();
+  std::signal(SIGXFSZ, before);
+}
+
+TEST_CASE("Too many open files delay reading back, and cost nothing") {
+  const test::TemporaryFolder folder;
+  {
+    Life life(folder.path);
+    life.add_many(5);
+  }
+  Life life(folder.path);
+  rlimit unlimited{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &unlimited) == 0);
+  rlimit limit = unlimited;
+  limit.rlim_cur = 3;
+  const auto stream = life.journal.oldest();
+  std::uint64_t next = 1;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const auto none = life.journal.read(stream.id, next, 100);
+  life.loop.run_posted();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &unlimited) == 0);
+  CHECK(none.count == 0);
+  CHECK(life.readable == 0);
+  CHECK(life.notices.empty());
+  life.loop.advance(1s);
+  CHECK(life.readable == 1);
+  CHECK(life.drain().size() == 5);
+  life.balanced();
+}
+
+TEST_CASE("A journal whose folder was removed begins it anew") {
+  const test::TemporaryFolder folder;
+  JournalOptions options;
+  options.segment_bytes = 4096;
+  options.max_bytes = 16'384;
+  Life life(folder.path + "/journal", options);
+  std::filesystem::remove_all(folder.path + "/journal");
+  life.add_many(100);
+  CHECK_FALSE(life.journal.counters().failing);
+  CHECK_FALSE(segments(folder.path + "/journal").empty());
 }

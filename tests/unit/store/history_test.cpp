@@ -147,7 +147,7 @@ TEST_CASE("Buckets over many chunks and pages add up to what raw points say") {
   query.step = 60s;
   query.limit = 11;
   std::uint64_t count = 0;
-  double sum = 0;
+  long double sum = 0;
   WallTime before = WallTime::min();
   do {
     auto page = host.history(query);

@@ -260,3 +260,18 @@ TEST_CASE("A store that ends while a job runs calls nobody back") {
   host.loop.run_for(20ms);
   CHECK(called == 1);
 }
+
+TEST_CASE("What changes of a node while the store cannot be written takes the room of one") {
+  TemporaryFolder folder;
+  StoreHost host(folder.path);
+  host.open();
+  store::NodeRecord node;
+  node.uid = "n1";
+  host.store->node(node);
+  const auto before = host.store->counters().queued;
+  for (std::uint64_t i = 1; i <= 1000; ++i) {
+    node.resets = i;
+    host.store->node(node);
+  }
+  CHECK(host.store->counters().queued == before);
+}

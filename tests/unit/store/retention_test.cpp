@@ -4,6 +4,7 @@
 #include <random>
 
 #include "daemon/store/archive.h"
+#include "daemon/store/streams.h"
 #include "store/store_support.h"
 
 using namespace aiot;
@@ -159,15 +160,18 @@ TEST_CASE("Writes with keys are kept for a day, 65,536 of them, and old events g
     event.time = now - (i <= 40 ? 24h * 31 : 1h);
     group.changes.push_back(event);
   }
-  for (std::uint64_t i = 0; i < 40; ++i)
+  for (std::uint64_t i = 0; i < store::kMaxStreams + 40; ++i)
     group.changes.push_back(store::StreamPosition{"paris", "s" + std::to_string(i), i});
+  for (std::uint64_t i = 0; i < 20; ++i)
+    group.changes.push_back(store::StreamPosition{"rome", "s" + std::to_string(i), i});
   REQUIRE(host.archive.commit(group));
   host.maintain(now);
   CHECK(host.count("SELECT count(*) FROM kept_write") == 65'536);
   CHECK(host.count("SELECT count(*) FROM kept_write WHERE key IN ('old', 'k65540')") == 0);
   CHECK(host.count("SELECT count(*) FROM event") == 60);
-  CHECK(host.count("SELECT count(*) FROM stream") == 16);
-  CHECK(host.count("SELECT max(sequence) FROM stream") == 39);
+  CHECK(host.count("SELECT count(*) FROM stream WHERE gateway = 'paris'") == store::kMaxStreams);
+  CHECK(host.count("SELECT count(*) FROM stream WHERE gateway = 'rome'") == 20);
+  CHECK(host.count("SELECT min(sequence) FROM stream WHERE gateway = 'paris'") == 40);
 }
 
 TEST_CASE("An answer never holds what is too old, even while the file has it") {
