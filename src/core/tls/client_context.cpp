@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "core/base/secret_file.h"
 #include "core/base/text.h"
 
 namespace aiot::tls {
@@ -59,12 +60,14 @@ Result<> load_certificate(SSL_CTX& context, const std::string& cert, const std::
   // One file may hold both.
   const std::string& key_file = key.empty() ? cert : key;
   const std::string named = fmt::format("{} {}", key_option, key_file);
+  if (auto safe = check_secret_file(key_file); !safe) return safe;
   // A password would be asked for on the terminal.
   SSL_CTX_set_default_passwd_cb(&context, [](char*, int, int, void*) { return -1; });
   if (SSL_CTX_use_PrivateKey_file(&context, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
     const auto code = ERR_peek_error();
-    const bool other = ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
-                                                             ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+    const bool other =
+        ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+                                              ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
     return failed(other ? fmt::format("{} is not that of {} {}", named, cert_option, cert) : named);
   }
   return {};
@@ -132,8 +135,10 @@ bool ClientContext::equip(SSL* ssl) {
   auto* const cert = SSL_CTX_get0_certificate(ctx);
   STACK_OF(X509)* chain = nullptr;
   SSL_CTX_get0_chain_certs(ctx, &chain);
-  if (SSL_set1_verify_cert_store(ssl, SSL_CTX_get_cert_store(ctx)) != 1 ||
-      SSL_set1_param(ssl, SSL_CTX_get0_param(ctx)) != 1 || SSL_set_ex_data(ssl, equipped_index(), this) != 1)
+  // The authorities last: without the name to check nobody is to be trusted.
+  if (SSL_set_ex_data(ssl, equipped_index(), this) != 1 ||
+      SSL_set1_param(ssl, SSL_CTX_get0_param(ctx)) != 1 ||
+      SSL_set1_verify_cert_store(ssl, SSL_CTX_get_cert_store(ctx)) != 1)
     return false;
   if (cert != nullptr && SSL_use_cert_and_key(ssl, cert, SSL_CTX_get0_privatekey(ctx), chain, 1) != 1)
     return false;
@@ -153,14 +158,15 @@ int ClientContext::note(int good, X509_STORE_CTX* store) noexcept {
 
 void ClientContext::informed(const SSL* ssl, int where, int code) noexcept {
   if ((where & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT || (code >> 8) != SSL3_AL_FATAL) return;
-  auto* context =
-      static_cast<ClientContext*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index()));
+  auto* context = static_cast<ClientContext*>(SSL_get_ex_data(ssl, equipped_index()));
+  if (context == nullptr)
+    context = static_cast<ClientContext*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index()));
   if (context == nullptr) return;
   // OpenSSL 3.0 has no word for what TLS 1.3 brought (RFC 8446 section 6.2).
   constexpr int kCertificateRequired = 116;
-  context->failure_ =
-      fmt::format("{} ended TLS: {}", context->host_,
-                  (code & 0xff) == kCertificateRequired ? "certificate required" : SSL_alert_desc_string_long(code));
+  context->failure_ = fmt::format(
+      "{} ended TLS: {}", context->host_,
+      (code & 0xff) == kCertificateRequired ? "certificate required" : SSL_alert_desc_string_long(code));
 }
 
 }  // namespace aiot::tls

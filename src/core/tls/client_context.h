@@ -20,6 +20,7 @@ struct FreeContext {
 [[nodiscard]] bool is_name(const std::string& host);
 /// Loads certificate chain and private key and checks that they belong together. Errc::internal names the
 /// option (with its file) that is wrong: `cert_option` and `key_option` are what the user calls them.
+/// Errc::usage when others can write the key.
 Result<> load_certificate(SSL_CTX& context, const std::string& cert, const std::string& key,
                           const char* cert_option, const char* key_option);
 

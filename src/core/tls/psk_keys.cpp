@@ -7,6 +7,7 @@
 #include <iterator>
 #include <optional>
 
+#include "core/base/secret_file.h"
 #include "core/base/text.h"
 
 namespace aiot::tls {
@@ -69,13 +70,13 @@ Result<PskKeys> parse_psk_keys(std::string_view text, const std::string& file) {
 }
 
 Result<PskKeys> read_psk_keys(const std::string& file) {
+  if (auto safe = check_secret_file(file); !safe) return std::move(safe).error();
   errno = 0;
   std::ifstream in(file, std::ios::binary);
   std::string text;
-  if (in) {
-    text.resize(kMaxFile + 1);
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
+  for (char part[16384]; in && text.size() <= kMaxFile;) {
+    in.read(part, sizeof part);
+    text.append(part, static_cast<std::size_t>(in.gcount()));
   }
   if (!in.is_open() || in.bad()) {
     auto error = errno_error(fmt::format("cannot read {}", text::escape_controls(file)), errno);
@@ -83,7 +84,8 @@ Result<PskKeys> read_psk_keys(const std::string& file) {
     return error;
   }
   if (text.size() > kMaxFile)
-    return make_error(Errc::usage, fmt::format("{} is longer than {} bytes", text::escape_controls(file), kMaxFile));
+    return make_error(Errc::usage,
+                      fmt::format("{} is longer than {} bytes", text::escape_controls(file), kMaxFile));
   return parse_psk_keys(text, file);
 }
 

@@ -15,7 +15,8 @@ struct Hop {
 
 std::string_view unquoted(std::string_view value) {
   value = text::trim(value);
-  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+    value = value.substr(1, value.size() - 2);
   return value;
 }
 
@@ -53,9 +54,11 @@ std::vector<Hop> parse_forwarded(std::string_view field) {
 
 /// "192.0.2.1", "192.0.2.1:4711", "2001:db8::1" or "[2001:db8::1]:4711"; nothing for "unknown" and "_hidden".
 SocketAddress parse_client(std::string_view text) {
-  const bool bare_ipv6 = !text.empty() && text.front() != '[' && std::count(text.begin(), text.end(), ':') > 1;
-  const auto address = bare_ipv6 ? SocketAddress::parse("[" + std::string(text) + "]", 0)
-                                 : SocketAddress::parse(text, 0);
+  const bool bare_ipv6 =
+      !text.empty() && text.front() != '[' && std::count(text.begin(), text.end(), ':') > 1;
+  constexpr std::uint16_t kAnyPort = 1;  // the port is nobody's matter
+  const auto address = bare_ipv6 ? SocketAddress::parse("[" + std::string(text) + "]", kAnyPort)
+                                 : SocketAddress::parse(text, kAnyPort);
   return address && !text.empty() && text.front() != ':' ? *address : SocketAddress();
 }
 

@@ -271,11 +271,9 @@ void HttpConnection::reply(std::uint64_t serial, HttpResponse response) {
 void HttpConnection::start_response(HttpResponse response) {
   if (core_->stopping() || peer_closed_ || response.stream) keep_alive_ = false;
   response_ = std::move(response);
-  if (const auto age = core_->options().strict_transport; secure_ && age > Duration::zero()) {
-    response_.headers.emplace_back(
-        "Strict-Transport-Security",
-        fmt::format("max-age={}", std::chrono::floor<std::chrono::seconds>(age).count()));
-  }
+  const auto age = std::chrono::floor<std::chrono::seconds>(core_->options().strict_transport).count();
+  if (secure_ && age > 0)
+    response_.headers.emplace_back("Strict-Transport-Security", fmt::format("max-age={}", age));
   if (head_only_ || is_bodiless(response_.status)) response_.stream.reset();
   out_body_ = response_.static_body ? *response_.static_body : std::string_view(response_.body);
   out_ = response_head(response_, out_body_.size(), keep_alive_, core_->loop().wall_now());

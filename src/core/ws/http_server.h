@@ -178,8 +178,8 @@ struct HttpServerOptions {
 struct HttpServerCounters {
   std::uint64_t connections = 0;  ///< open now
   std::uint64_t accepted = 0;
-  std::uint64_t refused_heads = 0;  ///< malformed, too long or too slow
-  std::uint64_t refused_full = 0;   ///< closed for want of room
+  std::uint64_t refused_heads = 0;      ///< malformed, too long or too slow
+  std::uint64_t refused_full = 0;       ///< closed for want of room
   std::uint64_t failed_handshakes = 0;  ///< TLS
 };
 

@@ -18,8 +18,8 @@ class LwsHandler {
   virtual int on_lws(lws* wsi, lws_callback_reasons reason, void* in, std::size_t size) noexcept = 0;
 };
 
-/// A libwebsockets context on an event loop. Servers and plain clients of a loop share one; it is made for the
-/// first and goes with the last. A client on TLS has one of its own, with what it checks its server by.
+/// A libwebsockets context on an event loop. Servers and plain clients of a loop share one; it is made for
+/// the first and goes with the last. A client on TLS has one of its own, with what it checks its server by.
 class LwsContext {
  public:
   /// Null when libwebsockets cannot start (its libuv plugin is not installed); the log says why.

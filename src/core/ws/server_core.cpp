@@ -164,15 +164,15 @@ int ServerCore::encrypt(int descriptor, const SocketAddress& peer) {
   }
   (void)::setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
   const auto place = tunnels_.insert(tunnels_.end(), nullptr);
-  *place = std::make_unique<tls::Tunnel>(
-      loop_, *options_.identity->context(), descriptor, pair[0], options_.write_timeout, [this, place, peer] {
-        if (const auto& why = (*place)->failure(); !why.empty()) {
-          ++failed_handshakes_;
-          log::debug("no TLS with {}: {}", peer.text(), why);
-        }
-        tunnels_.erase(place);
-        check_drained();
-      });
+  *place = std::make_unique<tls::Tunnel>(loop_, *options_.identity->context(), descriptor, pair[0],
+                                         options_.write_timeout, [this, place, peer] {
+                                           if (const auto& why = (*place)->failure(); !why.empty()) {
+                                             ++failed_handshakes_;
+                                             log::debug("no TLS with {}: {}", peer.text(), why);
+                                           }
+                                           tunnels_.erase(place);
+                                           check_drained();
+                                         });
   (*place)->start();
   return pair[1];
 }

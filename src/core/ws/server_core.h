@@ -56,7 +56,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
  private:
   void accept_some();
   void accepted(int descriptor, const SocketAddress& peer);
-  /// Puts TLS before a connection: its clear end takes the descriptor's place, -1 when there is none to be had.
+  /// Puts TLS before a connection: its clear end takes the descriptor's place, -1 when there is none to be
+  /// had.
   int encrypt(int descriptor, const SocketAddress& peer);
   /// Closes the connection that has waited longest for a request, so that nobody keeps others out by opening
   /// idle ones; false when all are at work.

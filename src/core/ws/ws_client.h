@@ -23,7 +23,7 @@ struct Endpoint {
   bool tls = false;
   std::string host;
   std::uint16_t port = 0;
-  std::string path;  ///< prefix before /gw, /ws and /api; starts with '/' or is empty
+  std::string path;             ///< prefix before /gw, /ws and /api; starts with '/' or is empty
   tls::ClientFiles files = {};  ///< read anew for each connection
 };
 /// From ws, wss, http, https, aiot and aiots URLs, with an optional path prefix. Errc::usage otherwise.
