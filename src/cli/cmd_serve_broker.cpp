@@ -23,7 +23,8 @@ class ServeBrokerCommand final : public Command {
         "loopback makes a missing key file itself. The ready line on stderr names the bound address. SIGTERM "
         "drains and exits 0 within 5 seconds; SIGHUP reads keys and certificate again.\n\n"
         "With --tls-cert the port speaks https and wss alone (TLS 1.2 and 1.3). Behind a reverse proxy that "
-        "ends TLS, --trusted-proxy names the proxy, whose word on who a client is and how it came is believed "
+        "ends TLS, --trusted-proxy names the proxy, whose word on who a client is and how it came is "
+        "believed "
         "then.",
         {{"aiot serve-broker", "on this machine alone"},
          {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys", "for the network"},

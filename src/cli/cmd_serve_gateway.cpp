@@ -66,6 +66,12 @@ class ServeGatewayCommand final : public Command {
         "told that it is out, or was silent on it for 60 seconds. A node of another site is refused until it "
         "is "
         "forgotten at the broker.\n\n"
+        "--coaps opens a listener on DTLS and TLS (CoAP's coaps and coaps+tcp) for nodes that have a key of "
+        "--coaps-psk-file, or a certificate by --coaps-ca. The gateway speaks to such a node over the "
+        "session "
+        "that the node has opened, never otherwise, and its uid stays with its credential: whoever says it "
+        "is "
+        "that node and has another, or none, is refused. SIGHUP reads keys and certificates again.\n\n"
         "--standalone runs the broker and its dashboard in the same process and takes serve-broker's "
         "options. --broker off runs it without any broker. "
         "The ready line on stderr names every bound address. SIGTERM drains and exits 0 within 5 seconds.",
@@ -73,6 +79,7 @@ class ServeGatewayCommand final : public Command {
          {"aiot serve-gateway --standalone", "everything on one machine"},
          {"aiot serve-gateway --coap [fd00::1]:5683 --allow fd00::/64 --max-time 5m",
           "one network, slow nodes"},
+         {"aiot serve-gateway --coaps [::]:5684 --coaps-psk-file /etc/aiot/node-keys", "nodes on DTLS alone"},
          {"aiot serve-gateway --max-time-for 'door-*=2h'", "nodes that sleep"}},
         {"aiot-serve-broker(1)", "aiot-keys(1)", "aiot.toml(5)"}};
   }
@@ -119,6 +126,7 @@ class ServeGatewayCommand final : public Command {
     Service service{context.loop(),
                     [this](Duration deadline, Completion<> done) { stop(deadline, std::move(done)); },
                     [this] {
+                      gateway_->reload();
                       if (broker_) broker_->reload();
                     }};
     return service.run("serve-gateway", listeners);

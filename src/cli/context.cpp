@@ -27,7 +27,8 @@ namespace {
 Result<void> read_psk(const PskSettings& settings, bool certificates, ClientOptions& out) {
   const auto bad = [](const std::string& what) { return make_error(Errc::usage, what); };
   if (settings.file.empty())
-    return settings.identity.empty() ? Result<void>() : bad("--psk-identity needs the --psk-file with its key");
+    return settings.identity.empty() ? Result<void>()
+                                     : bad("--psk-identity needs the --psk-file with its key");
   if (certificates) return bad("--psk-file, or --ca, --cert and --key: not both");
   auto keys = tls::read_psk_keys(settings.file);
   if (!keys) return keys.error();

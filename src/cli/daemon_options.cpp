@@ -49,7 +49,8 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
   add_text(app, "--tls-cert", tls_cert_,
-           "speak https and wss alone, with this certificate and its chain, PEM; SIGHUP reads it again", "FILE")
+           "speak https and wss alone, with this certificate and its chain, PEM; SIGHUP reads it again",
+           "FILE")
       .environment("AIOT_TLS_CERT");
   add_text(app, "--tls-key", tls_key_, "its private key, PEM (default: in the file of --tls-cert)", "FILE")
       .environment("AIOT_TLS_KEY");

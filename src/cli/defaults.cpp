@@ -60,8 +60,8 @@ Result<void> check_entry(const ConfigEntry& entry) {
     }
     return make_error(
         Errc::usage,
-        fmt::format("{}: unknown key '{}' in [{}]; a broker has url, token-file, ca, cert and key", entry.origin,
-                    text::escape_controls(entry.key), text::escape_controls(entry.table)));
+        fmt::format("{}: unknown key '{}' in [{}]; a broker has url, token-file, ca, cert and key",
+                    entry.origin, text::escape_controls(entry.key), text::escape_controls(entry.table)));
   }
   if (entry.table.empty()) {
     const auto options = global_options();

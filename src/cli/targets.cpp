@@ -49,7 +49,8 @@ struct Bound {
   std::string_view name;
 };
 constexpr std::string_view kCoap = " coap coaps coap+tcp coaps+tcp ", kBrokers = " aiot aiots ",
-                           kMqtt = " mqtt mqtts ", kTopics = " mqtt mqtts mqttsn ", kTls = " mqtts coaps coaps+tcp aiots ";
+                           kMqtt = " mqtt mqtts ", kTopics = " mqtt mqtts mqttsn ",
+                           kTls = " mqtts coaps coaps+tcp aiots ";
 constexpr Bound kBound[] = {
     {"--if-match", kCoap, "CoAP"},
     {"--accept", kCoap, "CoAP"},

@@ -56,9 +56,10 @@ Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& 
   }
   return make_error(
       Errc::usage,
-      fmt::format("{}:// is not a scheme that can be asked; coap, coaps, coap+tcp, coaps+tcp, mqtt, mqtts, mqttsn, "
-                  "aiot and aiots are",
-                  scheme));
+      fmt::format(
+          "{}:// is not a scheme that can be asked; coap, coaps, coap+tcp, coaps+tcp, mqtt, mqtts, mqttsn, "
+          "aiot and aiots are",
+          scheme));
 }
 
 Result<void> check_verb(std::string_view verb, std::string_view scheme) {

@@ -147,8 +147,8 @@ std::string status(World& world) {
   for (auto* connection : world.echoes) queued += connection->queued_bytes();
   return fmt::format(
       R"({{"connections":{},"accepted":{},"refusedHeads":{},"refusedFull":{},"failedHandshakes":{},"sessions":{},"queued":{}}})",
-      counters.connections, counters.accepted, counters.refused_heads, counters.refused_full, counters.failed_handshakes,
-      world.open_sessions, queued);
+      counters.connections, counters.accepted, counters.refused_heads, counters.refused_full,
+      counters.failed_handshakes, world.open_sessions, queued);
 }
 
 }  // namespace

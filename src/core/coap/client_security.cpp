@@ -11,17 +11,35 @@ namespace {
 
 coap_bin_const_t binary(const std::string& text) { return {text.size(), bytes(text)}; }
 
-/// libcoap has made its SSL and asks whether there is something to add. What stands in the setup is the
-/// context's last, perhaps another session's: on TCP it asks only once it is connected.
-int equip(void* ssl, coap_dtls_pki_t* setup) {
-  auto* const connection = static_cast<SSL*>(ssl);
-  auto* const session = static_cast<coap_session_t*>(SSL_get_app_data(connection));
-  auto* own = session != nullptr ? tls_of(session) : nullptr;
-  if (own == nullptr) own = static_cast<tls::ClientContext*>(setup->cn_call_back_arg);
-  return own != nullptr && own->equip(connection) ? 1 : 0;
+/// Of the session that is being made: DTLS says hello before libcoap returns it.
+thread_local tls::ClientContext* beginning = nullptr;
+void (*libcoap_informed)(const SSL* ssl, int where, int code) = nullptr;
+
+/// In place of libcoap's own callback. Its clients have no other moment between the making of a connection
+/// and its hello; what libcoap has set by then is put right here.
+void informed(const SSL* ssl, int where, int code) noexcept {
+  if ((where & SSL_CB_HANDSHAKE_START) != 0) {
+    const auto* const session = static_cast<coap_session_t*>(SSL_get_app_data(ssl));
+    auto* own = session != nullptr ? tls_of(session) : nullptr;
+    if (own == nullptr) own = beginning;
+    // Should it fail, nobody is trusted: libcoap has been given no authorities.
+    if (own != nullptr) (void)own->equip(const_cast<SSL*>(ssl));
+  }
+  tls::ClientContext::informed(ssl, where, code);
+  if (libcoap_informed != nullptr) libcoap_informed(ssl, where, code);
 }
 
 }  // namespace
+
+void secure_clients(const SecureContexts& contexts) {
+  for (auto* const context : {contexts.dtls, contexts.tls}) {
+    if (context == nullptr) continue;
+    if (auto* const theirs = SSL_CTX_get_info_callback(context); theirs != informed)
+      libcoap_informed = theirs;
+    SSL_CTX_set_info_callback(context, informed);
+  }
+  if (contexts.tls != nullptr) SSL_CTX_set_min_proto_version(contexts.tls, TLS1_2_VERSION);
+}
 
 coap_session_t* new_secure_session(coap_context_t* context, const coap_address_t* local,
                                    const coap_address_t& remote, bool tcp, const ClientSecurity& security,
@@ -38,10 +56,11 @@ coap_session_t* new_secure_session(coap_context_t* context, const coap_address_t
   setup.verify_peer_cert = 1;
   setup.cert_chain_validation = 1;
   setup.cert_chain_verify_depth = 10;
-  setup.cn_call_back_arg = tls;
-  setup.additional_tls_setup_call_back = equip;
   setup.pki_key.key_type = COAP_PKI_KEY_PEM;
-  return coap_new_client_session_pki(context, local, &remote, proto, &setup);
+  beginning = tls;
+  auto* const session = coap_new_client_session_pki(context, local, &remote, proto, &setup);
+  beginning = nullptr;
+  return session;
 }
 
 bool handshake_under_way(const coap_session_t* session) {

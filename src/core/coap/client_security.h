@@ -9,6 +9,9 @@
 /// Inside the room only: client sessions on DTLS and TLS.
 namespace aiot::coap {
 
+/// Makes the client sessions of a context check and show what their tls::ClientContext says.
+void secure_clients(const SecureContexts& contexts);
+
 /// A session to `remote`, secured with the key of `security` or, when it has none, by what `tls` holds (which
 /// must outlive the session). Null with errno when there is none to be had. Contexts for keys and for
 /// certificates must not be mixed: libcoap keeps both with the context.

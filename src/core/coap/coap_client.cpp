@@ -24,7 +24,13 @@ class LibcoapClient final : public CoapClient {
   }
 
   Operation observe(Request request, UniqueFunction<void(Notification)> next, Completion<> done) override {
-    return begin(std::make_shared<ObserveTask>(*core_, std::move(request), std::move(next), std::move(done)));
+    return observe_from({}, std::move(request), std::move(next), std::move(done));
+  }
+
+  Operation observe_from(const SocketAddress& local, Request request, UniqueFunction<void(Notification)> next,
+                         Completion<> done) override {
+    return begin(
+        std::make_shared<ObserveTask>(*core_, std::move(request), local, std::move(next), std::move(done)));
   }
 
   Operation discover(DiscoverRequest request, UniqueFunction<void(Discovered)> found,

@@ -51,8 +51,9 @@ struct ClientCounters {
   std::size_t sessions = 0;         ///< open now
 };
 
-/// A Client for coap, coaps, coap+tcp and coaps+tcp on libcoap: CON and NON, Observe with re-registration (RFC 7641),
-/// block-wise both ways (RFC 7959), multicast discovery (RFC 7252 section 8), directories (RFC 9176).
+/// A Client for coap, coaps, coap+tcp and coaps+tcp on libcoap: CON and NON, Observe with re-registration
+/// (RFC 7641), block-wise both ways (RFC 7959), multicast discovery (RFC 7252 section 8), directories (RFC
+/// 9176).
 ///
 /// Sessions are made per destination on first use, sharded over contexts and closed when idle. One request
 /// at a time goes to a destination (NSTART = 1); others wait in order, within their own deadline. A name is
@@ -74,7 +75,13 @@ class CoapClient : public Client {
   /// only one a NAT in front of the node lets through). Empty means any. While such a request is under way
   /// the kernel gives what that very peer sends to that port to this session and not to the server, which is
   /// why it closes as soon as it has nothing to do.
+  ///
+  /// With a coaps URI, `local` is where a CoapServer of this loop listens, and the request goes over the
+  /// session that the peer has opened there; Errc::unreachable when it has none.
   virtual Operation request_from(const SocketAddress& local, Request request, Completion<Response> done) = 0;
+  /// observe(), likewise.
+  virtual Operation observe_from(const SocketAddress& local, Request request,
+                                 UniqueFunction<void(Notification)> next, Completion<> done) = 0;
 
   [[nodiscard]] virtual ClientCounters counters() const = 0;
 };

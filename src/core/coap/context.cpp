@@ -42,6 +42,7 @@ class Context::Core : public std::enable_shared_from_this<Core> {
   void close();
   void flush() { flush_->start(Duration::zero()); }
   [[nodiscard]] coap_context_t* get() const { return context_; }
+  [[nodiscard]] const SecureContexts& secure() const { return secure_; }
 
   /// What the log handler saw while this context was being processed.
   void on_empty_socket();
@@ -60,6 +61,7 @@ class Context::Core : public std::enable_shared_from_this<Core> {
   EventLoop& loop_;
   Options options_;
   coap_context_t* context_ = nullptr;
+  SecureContexts secure_;
   bool library_ = false;
   std::unique_ptr<FdWatch> watch_;
   std::unique_ptr<Timer> flush_;
@@ -147,7 +149,11 @@ Context::Core::~Core() {
 Result<> Context::Core::start(void* owner) {
   Library::acquire();
   library_ = true;
-  context_ = coap_new_context(nullptr);
+  {
+    const SecureCapture capture;
+    context_ = coap_new_context(nullptr);
+    secure_ = capture.made();
+  }
   if (context_ == nullptr)
     return make_error(Errc::internal, "cannot make a CoAP context: out of descriptors");
   coap_set_app_data(context_, owner);
@@ -248,6 +254,8 @@ Result<std::unique_ptr<Context>> Context::make(EventLoop& loop, void* owner, Opt
 }
 
 coap_context_t* Context::get() const { return core_->get(); }
+
+const SecureContexts& Context::secure() const { return core_->secure(); }
 
 void Context::flush() { core_->flush(); }
 

@@ -43,8 +43,12 @@ int bind_error(const SocketAddress& address, bool tcp) {
   return error;
 }
 
-Error cannot_listen(const SocketAddress& address, bool tcp, int error) {
-  const auto what = fmt::format("cannot listen on coap{}://{}", tcp ? "+tcp" : "", address.text());
+Error cannot_listen(const SocketAddress& address, coap_proto_t protocol, int error) {
+  const auto* const scheme = protocol == COAP_PROTO_TLS    ? "coaps+tcp"
+                             : protocol == COAP_PROTO_DTLS ? "coaps"
+                             : protocol == COAP_PROTO_TCP  ? "coap+tcp"
+                                                           : "coap";
+  const auto what = fmt::format("cannot listen on {}://{}", scheme, address.text());
   if (error == EADDRINUSE) return make_error(Errc::unreachable, what + ": address in use", error);
   if (error != 0) return errno_error(what, error);
   return make_error(Errc::internal, what);
@@ -52,15 +56,17 @@ Error cannot_listen(const SocketAddress& address, bool tcp, int error) {
 
 }  // namespace
 
-Result<Listener> Listener::open(coap_context_t* context, const SocketAddress& address, bool tcp) {
-  if (!tcp && udp_address_in_use(address)) return cannot_listen(address, tcp, EADDRINUSE);
-  if (const int error = bind_error(address, tcp); error != 0) return cannot_listen(address, tcp, error);
+Result<Listener> Listener::open(coap_context_t* context, const SocketAddress& address,
+                                coap_proto_t protocol) {
+  const bool tcp = protocol == COAP_PROTO_TCP || protocol == COAP_PROTO_TLS;
+  if (!tcp && udp_address_in_use(address)) return cannot_listen(address, protocol, EADDRINUSE);
+  if (const int error = bind_error(address, tcp); error != 0) return cannot_listen(address, protocol, error);
 
   const int epoll = coap_context_get_coap_fd(context);
   const auto before = watched_by(epoll);
   const auto listen_address = to_coap(address);
-  if (coap_new_endpoint(context, &listen_address, tcp ? COAP_PROTO_TCP : COAP_PROTO_UDP) == nullptr)
-    return cannot_listen(address, tcp, 0);
+  if (coap_new_endpoint(context, &listen_address, protocol) == nullptr)
+    return cannot_listen(address, protocol, 0);
 
   Listener listener;
   listener.bound_ = address;

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <coap3/coap.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "core/base/address.h"
 #include "core/base/result.h"
-
-struct coap_context_t;
 
 namespace aiot::coap {
 
@@ -18,7 +18,7 @@ class Listener {
  public:
   /// Opens one. Errc::unreachable "address in use" when the very same address is held; errors name the
   /// address.
-  static Result<Listener> open(coap_context_t* context, const SocketAddress& address, bool tcp);
+  static Result<Listener> open(coap_context_t* context, const SocketAddress& address, coap_proto_t protocol);
 
   [[nodiscard]] const SocketAddress& bound() const { return bound_; }
   /// Asks for a receive buffer of `bytes`, beyond the system's limit where allowed.

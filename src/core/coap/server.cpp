@@ -5,19 +5,25 @@
 
 #include "core/base/log.h"
 #include "core/coap/pdu.h"
+#include "core/coap/server_security.h"
+#include "core/coap/session_pool.h"
 
 namespace aiot::coap {
 namespace {
 
 constexpr int kDatagramsPerTurn = 64;
 
-/// The servers of this thread's loop, for serve_stray().
-std::vector<Server*>& servers() {
-  thread_local std::vector<Server*> all;
-  return all;
+coap_proto_t protocol(bool tcp, bool secure) {
+  if (tcp) return secure ? COAP_PROTO_TLS : COAP_PROTO_TCP;
+  return secure ? COAP_PROTO_DTLS : COAP_PROTO_UDP;
 }
 
 }  // namespace
+
+std::vector<Server*>& Server::all() {
+  thread_local std::vector<Server*> servers;
+  return servers;
+}
 
 Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
     : loop_(loop),
@@ -25,12 +31,13 @@ Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
       handler_(std::move(handler)),
       filter_(options_.duplicate_peers, options_.duplicate_ids),
       uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}) {
-  servers().push_back(this);
+  all().push_back(this);
 }
 
 bool Server::serve_stray(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response) {
   const auto local = from_coap(*coap_session_get_addr_local(session));
-  for (Server* server : servers()) {
+  for (Server* server : all()) {
+    if (server->options_.security) continue;
     for (std::size_t i = 0; i < std::min(server->options_.udp.size(), server->listeners_.size()); ++i) {
       const auto& bound = server->listeners_[i].bound();
       if (bound.port() != local.port() || (!bound.is_any() && bound != local)) continue;
@@ -42,7 +49,8 @@ bool Server::serve_stray(coap_session_t* session, const coap_pdu_t* request, coa
 }
 
 Server::~Server() {
-  std::erase(servers(), this);
+  std::erase(all(), this);
+  for (const auto& [remote, peer] : secured_) SessionPool::let_go(peer.session);
   if (running_ != nullptr) {
     // Destroyed by its own handler: the handler lives until it returns.
     running_->gone = true;
@@ -107,13 +115,22 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
     coap_add_resource(context, resource);
   }
 
-  if (tcp) {
+  if (options_.security) {
+    if (!secure_listeners(context, out->secure(), *options_.security))
+      return make_error(Errc::internal, "libcoap is built without OpenSSL");
+    SessionPool::borrow_from(context);
+    coap_register_event_handler(context, on_secure_event);
+    const auto lifetime = std::chrono::duration_cast<std::chrono::seconds>(options_.secured_lifetime);
+    coap_context_set_session_timeout(context, static_cast<unsigned>(lifetime.count()));
+    coap_context_set_max_handshake_sessions(context, static_cast<unsigned>(options_.max_handshakes));
+    if (!tcp) coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_secured));
+  } else if (tcp) {
     coap_register_event_handler(context, on_stream_event);
   } else {
     coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_idle_sessions));
   }
   for (const auto& address : addresses) {
-    auto listener = Listener::open(context, address, tcp);
+    auto listener = Listener::open(context, address, protocol(tcp, options_.security != nullptr));
     if (!listener) return std::move(listener).error();
     if (!tcp) listener->set_receive_buffer(options_.receive_buffer);
     listeners_.push_back(*listener);
@@ -169,6 +186,7 @@ ServerCounters Server::counters() const {
   auto out = counters_;
   for (std::size_t i = 0; i < std::min(options_.udp.size(), listeners_.size()); ++i)
     out.kernel_drops += listeners_[i].kernel_drops();
+  out.secured = secured_.size();
   return out;
 }
 

@@ -22,7 +22,9 @@ struct Endpoint {
   SocketAddress remote;
   SocketAddress local;  ///< empty for any
   bool tcp = false;
-  std::string secure;  ///< coaps: the host that the URI names, which its certificate must name too
+  /// coaps: the host that the URI names, which its certificate must name too. With `local`, the session that
+  /// the host itself has opened with the server there.
+  std::string secure;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
   struct Hash {
     std::size_t operator()(const Endpoint& at) const {
@@ -88,8 +90,14 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   friend class SessionPool;
   friend tls::ClientContext* tls_of(const coap_session_t* session);
+  /// Of a session that a server has accepted.
+  static constexpr std::size_t kBorrowed = ~std::size_t(0);
+
   Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user,
           const Endpoint& to);
+  [[nodiscard]] bool borrowed() const { return shard_ == kBorrowed; }
+  /// Gives the handle back to libcoap.
+  void release(coap_session_t* handle);
 
   SessionPool* pool_;
   std::size_t shard_;
@@ -120,6 +128,12 @@ class SessionPool {
   /// Drops every context. Sessions must be closed before.
   void close();
 
+  /// Sessions that the listeners of a server's `context` accept may be used from now on; the server passes on
+  /// what on_event() is to hear, and lets go of each before the context does.
+  static void borrow_from(coap_context_t* context);
+  static int on_event(coap_session_t* handle, coap_event_t event) noexcept;
+  static void let_go(coap_session_t* handle);
+
  private:
   friend class Session;
   struct Shard {
@@ -134,22 +148,23 @@ class SessionPool {
   };
 
   Result<std::size_t> shard_with_room(bool secure);
+  /// The session that the server at `to.local` has open with `to.remote`.
+  Result<std::shared_ptr<Session>> borrow(const Endpoint& to, SessionUser& user);
   void released(Session& session);
   void put(Session& session, SessionEvent event);
   void on_notice(Shard& shard, SessionEvent::Kind kind, std::string_view peer);
-  static SessionPool* pool_of(coap_session_t* session);
   static Session* session_of(coap_session_t* session);
   static coap_response_t on_response(coap_session_t* handle, const coap_pdu_t* sent,
                                      const coap_pdu_t* received, coap_mid_t id) noexcept;
   static void on_nack(coap_session_t* handle, const coap_pdu_t* sent, coap_nack_reason_t reason,
                       coap_mid_t id) noexcept;
-  static int on_event(coap_session_t* handle, coap_event_t event) noexcept;
 
   EventLoop& loop_;
   ClientLimits limits_;
   ClientSecurity security_;
   UniqueFunction<void()> wake_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<Session*> borrowed_;
   std::vector<Waiting> inbox_;
   std::size_t sessions_ = 0;
 };

@@ -271,7 +271,7 @@ class BrokerImpl final : public Broker {
     forget_timer_->start(kForgetEvery);
   });
   std::shared_ptr<tls::Identity> identity_;  ///< null without TLS
-  std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above
+  std::unique_ptr<ws::HttpServer> server_;   ///< last: its sessions use all of the above
 };
 
 }  // namespace

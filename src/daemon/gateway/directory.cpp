@@ -127,7 +127,10 @@ Node* Directory::admit(const RegistrationQuery& query, const coap::Peer& peer, c
     refusal = refuse(coap::code(4, 9),
                      fmt::format("'{}' is a node's that speaks {}", uid, to_string(node->protocol)));
     return nullptr;
-  } else if (node->live && !NodeTable::same_host(node->address, there.address)) {
+  } else if (policy_.claims_.is_foreign(*node, peer, now)) {
+    refusal = refuse(coap::code(4, 3), fmt::format("'{}' speaks with another credential", uid));
+    return nullptr;
+  } else if (node->live && node->credential.empty() && !NodeTable::same_host(node->address, there.address)) {
     if (policy_.claims_.claim(*node, there, now) == Claims::Verdict::refused) {
       core_.counters.drop(Drop::uid_conflict);
       refusal = refuse(coap::code(4, 9), fmt::format("'{}' is in use at {}", uid, node->address.host()));
@@ -142,6 +145,7 @@ Node* Directory::admit(const RegistrationQuery& query, const coap::Peer& peer, c
     policy_.discovery_.stop(*node);
   core_.table.place(*node, there.address);
   node->local = peer.local;
+  node->credential = peer.credential;
   node->server_port = there.address.port();
   return node;
 }
@@ -245,6 +249,8 @@ coap::ServerReply Directory::renew(std::string_view id, const std::vector<std::s
     core_.counters.drop(Drop::bad_registration);
     return refuse(coap::code(4, 0), parsed ? "ep and d cannot be changed" : parsed.error().message);
   }
+  if (policy_.claims_.is_foreign(*node, peer, now))
+    return refuse(coap::code(4, 3), "this endpoint speaks with another credential");
   // Section 5.3.1: a base that was given stays until another is.
   auto& base = node->registration->base;
   if (parsed->base) base = parsed->base;
@@ -260,6 +266,7 @@ coap::ServerReply Directory::renew(std::string_view id, const std::vector<std::s
   }
   core_.table.place(*node, there);
   node->local = peer.local;
+  node->credential = peer.credential;
   node->server_port = there.port();
   set_lifetime(*node, parsed->lifetime.value_or(node->registration->lifetime));
   policy_.still_there(*node, now);
