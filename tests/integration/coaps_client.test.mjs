@@ -21,9 +21,13 @@ function secret(name, text) {
 const keys = secret('keys', `# keys of this site\nnode-7:${hex('correct horse')}\nother:"battery staple"\n`)
 const one = secret('one', `node-7:"correct horse"\n`)
 
+const servers = []
+
 /** The example server, with its secure port at 5684; `probe` is what reaches it. */
 async function server(args, probe, command = 'coap-server-openssl') {
+  await Promise.all(servers.splice(0).map((old) => old.end('SIGKILL'))) // of a test that failed
   const process = new Process(command, ['-A', '127.0.0.1', ...args])
+  servers.push(process)
   await until(command, async () => {
     if (process.child.exitCode !== null) throw new Error(process.stderr)
     return (await aiot(['get', '--timeout', '2s', 'coap://127.0.0.1/time', ...probe])).code === 0
@@ -33,7 +37,7 @@ async function server(args, probe, command = 'coap-server-openssl') {
 
 for (const command of ['coap-server-openssl', 'coap-server-gnutls']) {
   test(`a pre-shared key, with ${command}`, async () => {
-    const peer = await server(['-k', 'correct horse', '-h', 'hint', '-d', '10', '-e'], [], command)
+    await server(['-k', 'correct horse', '-h', 'hint', '-d', '10', '-e'], [], command)
     const known = ['--psk-file', keys, '--psk-identity', 'node-7']
     for (const scheme of ['coaps', 'coaps+tcp']) {
       const read = await aiot(['get', '--json', `${scheme}://127.0.0.1/time`, ...known])
@@ -53,13 +57,12 @@ for (const command of ['coap-server-openssl', 'coap-server-gnutls']) {
     }
     const found = await aiot(['discover', 'coaps://127.0.0.1', ...known])
     assert.deepEqual([found.code, /coaps:\/\/127\.0\.0\.1\/time/.test(found.stdout)], [0, true], found.stdout + found.stderr)
-    await peer.end('SIGKILL')
   })
 }
 
 test('certificates both ways', async () => {
   const good = authority.issue('good')
-  const peer = await server(['-c', good.cert, '-j', good.key, '-C', authority.ca], [])
+  await server(['-c', good.cert, '-j', good.key, '-C', authority.ca], [])
   for (const scheme of ['coaps', 'coaps+tcp']) {
     const trusting = ['--ca', authority.ca, '--timeout', '4s']
     for (const host of ['localhost', '127.0.0.1']) {
@@ -74,7 +77,6 @@ test('certificates both ways', async () => {
     assert.deepEqual([distrusting.code, distrusting.stdout], [7, ''], distrusting.stderr)
     assert.match(distrusting.stderr, /the certificate of 127\.0\.0\.1 is refused: .*(self-signed|issuer)/)
   }
-  await peer.end('SIGKILL')
 })
 
 test('a certificate that is expired, of nobody or of another is refused with exit 7', async () => {
@@ -84,7 +86,7 @@ test('a certificate that is expired, of nobody or of another is refused with exi
     [authority.issue('another', { san: 'DNS:other.example,IP:192.0.2.1' }), /mismatch/],
   ]
   for (const [identity, why] of bad) {
-    const peer = await server(['-c', identity.cert, '-j', identity.key, '-n'], [])
+    await server(['-c', identity.cert, '-j', identity.key, '-n'], [])
     for (const scheme of ['coaps', 'coaps+tcp']) {
       for (const host of ['localhost', '127.0.0.1']) {
         const { code, stdout, stderr } = await aiot(['get', '--json', `${scheme}://${host}/time`, '--ca', authority.ca, '--timeout', '4s'])
@@ -92,11 +94,11 @@ test('a certificate that is expired, of nobody or of another is refused with exi
         assert.match(lines(stderr)[0].error.message, why)
       }
     }
-    await peer.end('SIGKILL')
   }
 })
 
 test('nobody is there: unreachable, in time', async () => {
+  await Promise.all(servers.splice(0).map((old) => old.end('SIGKILL')))
   for (const scheme of ['coaps', 'coaps+tcp']) {
     const { code, stderr } = await aiot(['get', `${scheme}://127.0.0.1/x`, '--psk-file', one, '--timeout', '2s'])
     assert.equal(code, 3, stderr)

@@ -17,17 +17,20 @@ const folder = scratch()
 const psk = join(folder, 'node-keys')
 const write = (text) => writeFileSync(psk, text, { mode: 0o600 })
 
+/** What libcoap's client prints, without what it logs. */
+const answerIn = (text) => text.split('\n').filter((line) => !/^\w{3} \d\d [\d:.]+ /.test(line)).join('\n').trim()
+
 /** Gateway and broker in one; `post` speaks to it as coap-client-openssl does. */
 async function start(args, options = {}) {
   const both = await daemon(['serve-gateway', '--standalone', '--listen', '127.0.0.1:0', '--key-file', join(folder, 'keys'), '--name', 'g',
-    '--state-dir', options.state ?? 'off', '--coaps', `127.0.0.1:${options.port ?? 0}`, ...args])
+    '--state-dir', options.state ?? 'off', '--metrics', '127.0.0.1:0', '--coaps', `127.0.0.1:${options.port ?? 0}`, ...args])
   both.port = both.listeners.coaps.port
   both.tcp = both.listeners['coaps+tcp'].port
   both.broker = ['--broker', `ws://127.0.0.1:${both.listeners.http.port}`]
   both.post = async (scheme, path, text, ...more) => {
     const port = scheme === 'coaps' ? both.port : both.tcp
-    const { stdout } = await run(['-m', 'post', '-B', '4', '-e', text, ...more, `${scheme}://127.0.0.1:${port}/${path}`], { command: 'coap-client-openssl' })
-    return stdout.trim()
+    const { stdout, stderr } = await run(['-m', 'post', '-B', '4', '-e', text, ...more, `${scheme}://127.0.0.1:${port}/${path}`], { command: 'coap-client-openssl' })
+    return answerIn(stdout + stderr)
   }
   both.value = async (path) => (await aiot(['get', path, '--timeout', '2s', ...both.broker])).stdout.trim()
   return both
@@ -137,12 +140,15 @@ test('a node that speaks in the clear cannot take the name of one that does not'
   write('n1:"first key"\n')
   const gateway = await start(['--coaps-psk-file', psk, '--coap', '127.0.0.1:0'])
   assert.equal(await gateway.post('coaps', 'alive', 'alive:n1', ...as('n1', 'first key')), "Received 'alive:n1'")
-  const plain = (path, text) => run(['-m', 'post', '-e', text, `coap://127.0.0.1:${gateway.listeners.coap.port}/${path}`], { command: 'coap-client-notls' })
-  assert.match((await plain('alive', 'alive:n1')).stdout, /^4\.03 /)
-  assert.match((await plain('alive', 'reset:n1')).stdout, /^4\.03 /)
-  assert.match((await plain('server', 'temperature:99')).stdout, /^4\.03 /)
+  const plain = async (path, text) => {
+    const { stdout, stderr } = await run(['-m', 'post', '-e', text, `coap://127.0.0.1:${gateway.listeners.coap.port}/${path}`], { command: 'coap-client-notls' })
+    return answerIn(stdout + stderr)
+  }
+  assert.match(await plain('alive', 'alive:n1'), /^4\.03 /)
+  assert.match(await plain('alive', 'reset:n1'), /^4\.03 /)
+  assert.match(await plain('server', 'temperature:99'), /^4\.03 /)
   assert.equal(await gateway.value('n1/temperature'), '')
-  assert.equal((await plain('alive', 'alive:n2')).stdout.trim(), "Received 'alive:n2'")
+  assert.equal(await plain('alive', 'alive:n2'), "Received 'alive:n2'")
   assert.equal((await gateway.end()).code, 0)
 })
 
@@ -167,4 +173,75 @@ test('files and options that cannot serve are named', async () => {
   await once(holder, 'listening')
   await fails(['--coaps', `127.0.0.1:${holder.address().port}`, '--coaps-psk-file', psk], /coaps:\/\/127\.0\.0\.1:\d+: address in use/, 3)
   holder.close()
+})
+
+/** A ClientHello without extensions: what a flood is made of. */
+function hello(cookie = '') {
+  const suites = '00aec0a8' // TLS_PSK_WITH_AES_128_CBC_SHA256, TLS_PSK_WITH_AES_128_CCM_8
+  const hex = (text) => Buffer.from(text, 'hex')
+  const size = (bytes, width) => Buffer.from(bytes.length.toString(16).padStart(width * 2, '0'), 'hex')
+  const body = Buffer.concat([hex('fefd'), Buffer.alloc(32, 7), hex('00'), size(Buffer.from(cookie, 'hex'), 1), hex(cookie), size(hex(suites), 2), hex(suites), hex('0100')])
+  const message = Buffer.concat([hex('01'), size(body, 3), hex('0000000000'), size(body, 3), body])
+  return Buffer.concat([hex('16feff0000000000000000'), size(message, 2), message])
+}
+
+test('a flood of hellos keeps no node out, and leaves nothing behind', async () => {
+  write('n1:"first key"\nn2:"other"\n')
+  const gateway = await start(['--coaps-psk-file', psk, '--coap', '127.0.0.1:0'])
+  const known = new DtlsNode(gateway.port, { identity: 'n1', key: 'first key', resources: { led: 'off' } })
+  assert.equal(await known.post('alive', 'alive:n1'), "2.04 Received 'alive:n1'")
+
+  // Hellos from 700 ports, which libcoap alone would take for as many handshakes, and remember for half a minute.
+  const sockets = await Promise.all([...Array(700)].map(async () => {
+    const socket = createSocket('udp4')
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    socket.on('error', () => {})
+    socket.answers = []
+    socket.on('message', (data) => socket.answers.push(data))
+    return socket
+  }))
+  let flooding = true
+  let sent = 0
+  const flood = (async () => {
+    while (flooding) {
+      for (const socket of sockets) socket.send(hello(), gateway.port, '127.0.0.1', () => ++sent)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  })()
+  await until('a flood', () => sent > 7000)
+  const newcomer = new DtlsNode(gateway.port, { identity: 'n2', key: 'other' })
+  assert.equal(await newcomer.post('alive', 'alive:n2'), "2.04 Received 'alive:n2'")
+  assert.equal(await known.post('server', 'led:on'), "2.04 Received 'led:on'")
+  flooding = false
+  await flood
+  const answers = sockets.flatMap((socket) => socket.answers)
+  assert.ok(answers.length > 700)
+  // Asked back with no more than was brought (RFC 6347 section 4.2.1).
+  assert.ok(answers.every((answer) => answer[13] === 3 && answer.length <= hello().length), answers[0]?.toString('hex'))
+
+  // With cookies, one host begins no more than 16 handshakes at a time; it is its own loss.
+  const metrics = async () => (await run(['-sS', `http://127.0.0.1:${gateway.listeners.metrics.port}/metrics`], { command: 'curl' })).stdout
+  for (const socket of sockets.slice(0, 100)) socket.send(hello(socket.answers.at(-1).subarray(28).toString('hex')), gateway.port, '127.0.0.1')
+  await until('refusals', async () => Number(/^aiot_hellos_refused_total(?:\{.*\})? (\d+)$/m.exec(await metrics())?.[1]) >= 80)
+  for (const socket of sockets) socket.close()
+  assert.equal(await known.post('server', 'led:off'), "2.04 Received 'led:off'")
+  assert.equal((await gateway.end()).code, 0)
+})
+
+test('a node that restarts begins anew from the port of its former session', async () => {
+  write('n1:"first key"\n')
+  const gateway = await start(['--coaps-psk-file', psk])
+  const probe = createSocket('udp4')
+  probe.bind(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const bind = probe.address().port
+  probe.close()
+  const first = new DtlsNode(gateway.port, { identity: 'n1', key: 'first key', bind })
+  assert.equal(await first.post('alive', 'alive:n1'), "2.04 Received 'alive:n1'")
+  await first.process.end('SIGKILL') // without a word
+  const second = new DtlsNode(gateway.port, { identity: 'n1', key: 'first key', bind, resources: { led: 'on' } })
+  assert.equal(await second.post('alive', 'reset:n1'), "2.04 Received 'reset:n1'")
+  await until('what it has', async () => (await gateway.value('n1/led')) === 'on')
+  assert.equal((await gateway.end()).code, 0)
 })

@@ -6,14 +6,14 @@ const require = createRequire(new URL('../package.json', import.meta.url))
 const coap = require('coap-packet')
 
 export class DtlsNode {
-  /** `resources` maps paths to values; the node answers GET and PUT for them. */
-  constructor(port, { identity, key, resources = {} }) {
+  /** `bind` is its port, any without; `resources` maps paths to values; the node answers GET and PUT for them. */
+  constructor(port, { identity, key, resources = {}, bind }) {
     this.resources = resources
     this.asked = []
     this.answers = new Map()
     this.nextId = Math.floor(Math.random() * 60000)
-    this.process = new Process('openssl', ['s_client', '-dtls1_2', '-quiet', '-connect', `127.0.0.1:${port}`, '-psk_identity', identity,
-      '-psk', Buffer.from(key).toString('hex')])
+    this.process = new Process('openssl', ['s_client', '-dtls1_2', '-brief', '-no_ign_eof', '-connect', `127.0.0.1:${port}`, '-psk_identity', identity,
+      '-psk', Buffer.from(key).toString('hex'), ...(bind ? ['-bind', `127.0.0.1:${bind}`] : [])])
     // What comes in one read with something else is not understood, and comes again.
     this.process.child.stdout.on('data', (data) => this.#take(data))
   }
@@ -50,9 +50,10 @@ export class DtlsNode {
     const token = Buffer.from([this.nextId & 255, this.nextId >> 8])
     const packet = coap.generate({ confirmable: true, code: '0.02', messageId: this.nextId++, token, payload: Buffer.from(payload),
       options: [{ name: 'Uri-Path', value: Buffer.from(path) }] })
+    await this.process.line(/CONNECTION ESTABLISHED/) // what is written before leaves as one
     let last = 0
     const answer = await until(`an answer to ${payload}: ${this.process.stderr}`, () => {
-      if (Date.now() - last > 1000) {
+      if (Date.now() - last > 2000) {
         this.process.child.stdin.write(packet)
         last = Date.now()
       }

@@ -18,12 +18,20 @@ void (*libcoap_informed)(const SSL* ssl, int where, int code) = nullptr;
 /// In place of libcoap's own callback. Its clients have no other moment between the making of a connection
 /// and its hello; what libcoap has set by then is put right here.
 void informed(const SSL* ssl, int where, int code) noexcept {
+  const auto* const session = static_cast<coap_session_t*>(SSL_get_app_data(ssl));
   if ((where & SSL_CB_HANDSHAKE_START) != 0) {
-    const auto* const session = static_cast<coap_session_t*>(SSL_get_app_data(ssl));
     auto* own = session != nullptr ? tls_of(session) : nullptr;
     if (own == nullptr) own = beginning;
     // Should it fail, nobody is trusted: libcoap has been given no authorities.
     if (own != nullptr) (void)own->equip(const_cast<SSL*>(ssl));
+    // A stream is connected by then.
+    if (session != nullptr && SSL_is_dtls(ssl) == 0) note_handshake(session);
+  } else if (session != nullptr && (where & SSL_CB_LOOP) != 0 && SSL_get_state(ssl) != TLS_ST_BEFORE &&
+             SSL_get_state(ssl) != TLS_ST_CW_CLNT_HELLO) {
+    note_handshake(session);
+  } else if (session != nullptr && (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
+             code >> 8 == SSL3_AL_FATAL) {
+    note_alert(session, SSL_alert_desc_string_long(code));
   }
   tls::ClientContext::informed(ssl, where, code);
   if (libcoap_informed != nullptr) libcoap_informed(ssl, where, code);
@@ -61,17 +69,6 @@ coap_session_t* new_secure_session(coap_context_t* context, const coap_address_t
   auto* const session = coap_new_client_session_pki(context, local, &remote, proto, &setup);
   beginning = nullptr;
   return session;
-}
-
-bool handshake_under_way(const coap_session_t* session) {
-  coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
-  const auto* ssl = static_cast<const SSL*>(coap_session_get_tls(session, &library));
-  if (ssl == nullptr || library != COAP_TLS_LIBRARY_OPENSSL || SSL_is_init_finished(ssl) == 1) return false;
-  switch (SSL_get_state(ssl)) {
-    case TLS_ST_BEFORE:
-    case TLS_ST_CW_CLNT_HELLO: return false;
-    default: return true;
-  }
 }
 
 }  // namespace aiot::coap

@@ -22,7 +22,10 @@ void secure_clients(const SecureContexts& contexts);
 /// The one that a client's session has been given; null for none.
 [[nodiscard]] tls::ClientContext* tls_of(const coap_session_t* session);
 
-/// The peer has answered the first message of a handshake that is not done.
-[[nodiscard]] bool handshake_under_way(const coap_session_t* session);
+/// The peer of a client's session has answered the first message of a handshake: from then on, that the
+/// connection does not come about is a matter of trust.
+void note_handshake(const coap_session_t* session);
+/// The peer ends the handshake, and says why.
+void note_alert(const coap_session_t* session, const char* why);
 
 }  // namespace aiot::coap

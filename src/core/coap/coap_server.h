@@ -79,16 +79,19 @@ struct ServerCounters {
   std::uint64_t uploads_refused = 0;  ///< block-wise: 4.08 and bounds
   std::uint64_t overloads = 0;        ///< 5.03 because too many requests wait for their answer
   std::uint64_t failed_handshakes = 0;
-  std::size_t secured = 0;  ///< sessions on DTLS and TLS that are open
+  std::uint64_t asked_hellos = 0;    ///< DTLS: answered with a cookie, and forgotten
+  std::uint64_t refused_hellos = 0;  ///< DTLS: too many of one host, or malformed, or of no session
+  std::size_t secured = 0;           ///< sessions on DTLS and TLS that are open
 };
 
 struct ServerOptions {
   std::vector<SocketAddress> udp;  ///< port 0 picks a free one
   std::vector<SocketAddress> tcp;
-  /// DTLS and TLS are spoken in place of UDP and TCP, with whom this lets in. Null: no security.
+  /// DTLS and TLS are spoken in place of UDP and TCP, with whom this lets in; `udp` has one address at most
+  /// then. Null: no security.
   std::shared_ptr<tls::ListenerSecurity> security;
   std::size_t max_secured = 16384;   ///< sessions on DTLS; of more, the one longest silent goes
-  std::size_t max_handshakes = 100;  ///< DTLS, under way at a time; more hellos go unanswered
+  std::size_t max_handshakes = 512;  ///< DTLS, under way at a time; more hellos go unanswered
   Duration secured_lifetime = std::chrono::hours(24);  ///< of a session without a message
   std::size_t max_upload = 64 * 1024;                  ///< larger is 4.13
   std::size_t max_uploads = 256;

@@ -56,6 +56,7 @@ class Context::Core : public std::enable_shared_from_this<Core> {
  private:
   void process();
   void read_many(const epoll_event& event);
+  void read_inspected(const epoll_event& event);
   void prepare();
 
   EventLoop& loop_;
@@ -170,6 +171,7 @@ Result<> Context::Core::start(void* owner) {
 void Context::Core::close() {
   coap_set_app_data(context_, nullptr);
   options_.notices = {};
+  options_.inspect = nullptr;
   watch_.reset();
   flush_.reset();
 }
@@ -187,7 +189,9 @@ void Context::Core::process() {
     }
     for (int i = 0; i < ready && watch_; ++i) {
       // The event without a pointer is libcoap's timer; what has fallen due is sent by coap_io_do_epoll.
-      if (many && events[i].data.ptr != nullptr) {
+      if (options_.inspect && events[i].data.ptr != nullptr) {
+        read_inspected(events[i]);
+      } else if (many && events[i].data.ptr != nullptr) {
         read_many(events[i]);
       } else {
         coap_io_do_epoll(context_, &events[i], 1);
@@ -205,6 +209,13 @@ void Context::Core::read_many(const epoll_event& event) {
   // Growing from one is only tried now and then: with one datagram at a time each try is a wasted read.
   if (copies > 1 || ++singles_ % kProbeEvery == 0)
     copies_ = std::min(copies * 4, options_.datagrams_per_turn);
+  std::fill_n(batch_.begin(), copies, event);
+  coap_io_do_epoll(context_, batch_.data(), static_cast<std::size_t>(copies));
+}
+
+void Context::Core::read_inspected(const epoll_event& event) {
+  const int copies = options_.inspect(options_.datagrams_per_turn);
+  if (copies <= 0 || !watch_) return;
   std::fill_n(batch_.begin(), copies, event);
   coap_io_do_epoll(context_, batch_.data(), static_cast<std::size_t>(copies));
 }

@@ -43,6 +43,9 @@ class Context {
     /// Gives libcoap all events that are ready in one go: one round of its timekeeping for many sockets. Only
     /// for owners that never release a session inside a callback.
     bool all_at_once = false;
+    /// Asked before libcoap reads its only socket, a listening one: how many of the datagrams that wait
+    /// there, at most `most`, it may have now.
+    UniqueFunction<int(int most)> inspect;
     Notices notices;
   };
 

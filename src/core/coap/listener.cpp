@@ -90,6 +90,48 @@ void Listener::set_receive_buffer(int bytes) const {
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
 
+void Listener::look_again() const {
+  const int from_start = 0;
+  ::setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &from_start, sizeof from_start);
+}
+
+std::optional<Listener::Waiting> Listener::look(std::string& buffer) const {
+  constexpr std::size_t kLargest = 65536;  // a part of one would be looked at as one more
+  buffer.resize(kLargest);
+  Waiting out;
+  iovec bytes{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_name = &out.from;
+  message.msg_namelen = sizeof out.from;
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = out.control.data();
+  message.msg_controllen = out.control.size();
+  const auto size = ::recvmsg(fd_, &message, MSG_PEEK | MSG_DONTWAIT);
+  if (size < 0) return std::nullopt;
+  out.bytes = {buffer.data(), static_cast<std::size_t>(size)};
+  out.from_size = message.msg_namelen;
+  out.control_size = message.msg_controllen;
+  return out;
+}
+
+void Listener::discard() const {
+  char byte = 0;
+  (void)::recv(fd_, &byte, 1, MSG_DONTWAIT);
+}
+
+void Listener::answer(const Waiting& to, std::string_view datagram) const {
+  iovec bytes{const_cast<char*>(datagram.data()), datagram.size()};
+  msghdr message{};
+  message.msg_name = const_cast<sockaddr_storage*>(&to.from);
+  message.msg_namelen = to.from_size;
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = const_cast<char*>(to.control.data());
+  message.msg_controllen = to.control_size;
+  (void)::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 std::uint32_t Listener::kernel_drops() const {
   std::uint32_t info[SK_MEMINFO_VARS] = {};
   socklen_t size = sizeof info;

@@ -94,6 +94,7 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
       if (!peer.empty()) log::warn("{} sent a datagram that is no CoAP message", peer);
     };
   }
+  if (!tcp && options_.security) options.inspect = [this](int most) { return inspect(most); };
   auto made = Context::make(loop_, this, std::move(options));
   if (!made) return std::move(made).error();
   out = std::move(*made);
@@ -235,12 +236,14 @@ void Server::give_back(Exchange& exchange) {
 void Server::sweep() {
   uploads_.expire(loop_.now());
   bodies_.expire(loop_.now());
+  gate_.expire(loop_.now());
   arm_sweep();
 }
 
 void Server::arm_sweep() {
   constexpr Duration kSweep = std::chrono::seconds(10);
-  if (!sweep_timer_->armed() && uploads_.size() + bodies_.size() > 0) sweep_timer_->start(kSweep);
+  if (!sweep_timer_->armed() && uploads_.size() + bodies_.size() + gate_.size() > 0)
+    sweep_timer_->start(kSweep);
 }
 
 }  // namespace aiot::coap

@@ -12,6 +12,7 @@
 #include "core/coap/context.h"
 #include "core/coap/duplicate_filter.h"
 #include "core/coap/exchange.h"
+#include "core/coap/hello_gate.h"
 #include "core/coap/listener.h"
 #include "core/coap/upload_table.h"
 #include "core/loop/event_loop.h"
@@ -78,6 +79,8 @@ class Server final : public CoapServer {
   static int on_stream_event(coap_session_t* session, coap_event_t event) noexcept;
   static int on_secure_event(coap_session_t* session, coap_event_t event) noexcept;
   Secured& secured(coap_session_t* session);
+  /// Lets through the gate what waits on the DTLS listener: how many datagrams libcoap may read.
+  int inspect(int most);
   void close_refused();
 
   void handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
@@ -133,6 +136,8 @@ class Server final : public CoapServer {
   ExchangeList deferred_;  ///< deferred, nothing owed at once
   std::list<AtLeisure> at_leisure_;
   std::unordered_map<SocketAddress, Secured> secured_;
+  HelloGate gate_;
+  std::string inspected_;
   std::size_t streams_open_ = 0;
   std::vector<SessionRef> refused_;  ///< streams beyond the limit, closed on the next turn
   std::unique_ptr<Timer> refuse_timer_;

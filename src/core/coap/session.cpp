@@ -92,8 +92,19 @@ void Session::drop_outstanding() {
   coap_session_set_app_data(handle_, this);
 }
 
-bool Session::handshake_under_way() const {
-  return handle_ != nullptr && !open_ && !tcp_ && coap::handshake_under_way(handle_);
+std::string Session::distrust() const {
+  if (tls_ && !tls_->failure().empty()) return tls_->failure();
+  if (!alert_.empty()) return "the peer ended the handshake: " + alert_;
+  return handshake_under_way() ? "the peer broke the handshake off: is it the right key or certificate?"
+                               : std::string();
+}
+
+void note_handshake(const coap_session_t* session) {
+  if (auto* const own = static_cast<Session*>(coap_session_get_app_data(session))) own->shaking_ = true;
+}
+
+void note_alert(const coap_session_t* session, const char* why) {
+  if (auto* const own = static_cast<Session*>(coap_session_get_app_data(session))) own->alert_ = why;
 }
 
 tls::ClientContext* tls_of(const coap_session_t* session) {

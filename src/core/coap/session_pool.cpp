@@ -277,14 +277,12 @@ int SessionPool::on_event(coap_session_t* handle, coap_event_t kind) noexcept {
       event.kind = SessionEvent::Kind::open;
       break;
     case COAP_EVENT_DTLS_ERROR:
-      event.refused = session->tls_ ? session->tls_->failure() : std::string();
-      if (event.refused.empty()) event.refused = "the TLS handshake failed";
-      [[fallthrough]];
     case COAP_EVENT_DTLS_CLOSED:
     case COAP_EVENT_TCP_CLOSED:
     case COAP_EVENT_TCP_FAILED:
     case COAP_EVENT_SESSION_CLOSED:
     case COAP_EVENT_SESSION_FAILED:
+      event.refused = session->distrust();
       session->open_ = false;
       event.kind = SessionEvent::Kind::closed;
       break;

@@ -70,8 +70,8 @@ class Session : public std::enable_shared_from_this<Session> {
   ~Session();
 
   [[nodiscard]] bool open() const { return open_; }
-  /// DTLS: the peer has answered the first message of a handshake that is not done.
-  [[nodiscard]] bool handshake_under_way() const;
+  /// DTLS, TLS: the peer has begun a handshake that is not done.
+  [[nodiscard]] bool handshake_under_way() const { return shaking_ && !open_; }
   /// Sends; the message's id is chosen here and returned. Errc::unreachable or internal otherwise, and then
   /// nothing left.
   Result<std::uint16_t> send(const Message& message);
@@ -90,6 +90,8 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   friend class SessionPool;
   friend tls::ClientContext* tls_of(const coap_session_t* session);
+  friend void note_handshake(const coap_session_t* session);
+  friend void note_alert(const coap_session_t* session, const char* why);
   /// Of a session that a server has accepted.
   static constexpr std::size_t kBorrowed = ~std::size_t(0);
 
@@ -107,6 +109,11 @@ class Session : public std::enable_shared_from_this<Session> {
   bool secure_;
   std::shared_ptr<tls::ClientContext> tls_;  ///< with certificates
   bool open_;
+  bool shaking_ = false;
+  std::string alert_;  ///< with which the peer ended the handshake
+  /// Why there is no trust between the two, after a handshake that came to nothing; empty when it did not
+  /// begin.
+  [[nodiscard]] std::string distrust() const;
 };
 
 /// Makes sessions and carries what libcoap tells of them to their users.

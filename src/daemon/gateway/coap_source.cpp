@@ -101,6 +101,7 @@ coap::ServerCounters CoapSource::counters() const {
   out.uploads_refused += secure.uploads_refused;
   out.overloads += secure.overloads;
   out.failed_handshakes = secure.failed_handshakes;
+  out.refused_hellos = secure.refused_hellos;
   out.secured = secure.secured;
   return out;
 }

@@ -145,6 +145,7 @@ class NodeGateway final : public Gateway, private Effects {
       out.nodes.kernel_drops = server.kernel_drops;
       out.nodes.secure_sessions = server.secured;
       out.nodes.failed_handshakes = server.failed_handshakes;
+      out.nodes.refused_hellos = server.refused_hellos;
     }
     if (uplink_) out.uplink = uplink_->counters();
     out.journal = journal_.counters();
