@@ -81,5 +81,27 @@ export async function daemon(args, options) {
   const process = new Process(bin, [...args, '--log-format', 'json'], options)
   const ready = JSON.parse(await process.line(/"event":"ready"/))
   process.listeners = Object.fromEntries(ready.listeners.map((entry) => [entry.name, entry]))
+  if (args[0] === 'serve-broker') {
+    const end = process.end.bind(process)
+    process.end = async (signal = 'SIGTERM') => {
+      // Whatever a test moved, nothing may be unaccounted for. One that is killed, or was, cannot say.
+      if (signal === 'SIGTERM' && process.child.exitCode === null && !process.child.killed) await balanced(process)
+      return end(signal)
+    }
+  }
   return process
+}
+
+/** Waits until the broker's ledger balances: what was received is stored or dropped, at every hop (`aiot status`). */
+export async function balanced(broker) {
+  const { address, port } = broker.listeners.http
+  let status
+  await until('a balanced ledger', async () => {
+    const answer = await fetch(`http://${address.includes(':') ? `[${address}]` : address}:${port}/api/v1/status`)
+    if (answer.status === 401) return true // what only its users may see is for their tests to ask
+    status = await answer.json()
+    return status.balanced
+  }, 5_000).catch((error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(status)}`)
+  })
 }
