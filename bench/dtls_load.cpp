@@ -52,6 +52,13 @@ class Load {
     inet_pton(AF_INET, "127.0.0.1", &to_.sin_addr);
   }
 
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  ~Load() {
+    nodes_.clear();
+    SSL_CTX_free(context_);
+  }
+
   /// Seconds until all are open.
   double open_all(double patience) {
     const auto start = bench::now_us();

@@ -201,6 +201,8 @@ test('a flood of hellos keeps no node out, and leaves nothing behind', async () 
     socket.on('message', (data) => socket.answers.push(data))
     return socket
   }))
+  for (const socket of sockets.slice(0, 50)) socket.send(hello(), gateway.port, '127.0.0.1')
+  await until('an answer to each of those that came together', () => sockets.slice(0, 50).every((socket) => socket.answers.length === 1), 2000)
   let flooding = true
   let sent = 0
   const flood = (async () => {

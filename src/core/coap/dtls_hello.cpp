@@ -45,7 +45,8 @@ std::optional<ClientHello> parse_hello(std::string_view datagram) {
   if (!take_vector(rest)) return std::nullopt;  // session id
   const auto cookie = take_vector(rest);
   if (!cookie) return std::nullopt;
-  return ClientHello{datagram.substr(kRecordSequence, 6), datagram.substr(kMessageSequence, 2), *cookie};
+  return ClientHello{datagram.substr(kRecordSequence, 6), datagram.substr(kMessageSequence, 2),
+                     datagram.substr(kFixed - 32, 32), *cookie};
 }
 
 std::string hello_verify_request(const ClientHello& hello, std::string_view cookie) {

@@ -11,6 +11,7 @@ namespace aiot::coap {
 struct ClientHello {
   std::string_view record_sequence;   ///< 6 bytes, to be given back
   std::string_view message_sequence;  ///< 2 bytes, likewise
+  std::string_view random;            ///< 32 bytes
   std::string_view cookie;            ///< empty in the first hello
 };
 

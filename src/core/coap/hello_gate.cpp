@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <functional>
+
 #include "core/base/random.h"
 #include "core/coap/dtls_hello.h"
 
@@ -45,24 +47,25 @@ std::string HelloGate::cookie(const Secret& secret, const SocketAddress& peer) {
 }
 
 HelloGate::Decision HelloGate::judge(std::string_view datagram, const SocketAddress& peer, bool known,
-                                     TimePoint now) {
+                                     std::uint64_t began, TimePoint now) {
   // Anything else of a stranger would cost libcoap a look at every session, and come to nothing.
-  if (!is_hello(datagram)) return {known ? Verdict::pass : Verdict::drop, {}};
+  // So would the later fragments of a hello, which show no cookie.
   const auto hello = parse_hello(datagram);
-  if (!hello) return {};
+  if (!hello) return {known ? Verdict::pass : Verdict::drop, {}};
   renew(now);
   const auto ours = cookie(secret_, peer);
   if (!same(hello->cookie, ours) && !same(hello->cookie, cookie(former_, peer)))
     return {Verdict::ask, hello_verify_request(*hello, ours)};
-  // The same hello again, because our answer to it was lost.
-  if (under_way(peer)) return {Verdict::pass, {}};
+  // The same hello again, because our answer to it was lost, or it comes late.
+  const auto name = static_cast<std::uint64_t>(std::hash<std::string_view>{}(hello->random)) | 1;
+  if (under_way(peer) || name == began) return {Verdict::pass, {}};
   auto& from_host = hosts_[peer.with_port(0)];
   if (from_host >= kMaxFromHost || hosts_.size() > kMaxHosts) {
     if (from_host == 0) hosts_.erase(peer.with_port(0));
     return {};
   }
   ++from_host;
-  peers_[peer] = now;
+  peers_[peer] = {now, name};
   return {Verdict::begin, {}};
 }
 
@@ -71,13 +74,16 @@ void HelloGate::forget(const SocketAddress& peer) {
   if (host != hosts_.end() && --host->second == 0) hosts_.erase(host);
 }
 
-void HelloGate::ended(const SocketAddress& peer) {
-  if (peers_.erase(peer) > 0) forget(peer);
+std::uint64_t HelloGate::ended(const SocketAddress& peer) {
+  const auto handshake = peers_.extract(peer);
+  if (handshake.empty()) return 0;
+  forget(peer);
+  return handshake.mapped().hello;
 }
 
 void HelloGate::expire(TimePoint now) {
   std::erase_if(peers_, [&](const auto& entry) {
-    if (now - entry.second < kHandshake) return false;
+    if (now - entry.second.since < kHandshake) return false;
     forget(entry.first);
     return true;
   });

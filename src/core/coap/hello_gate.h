@@ -38,10 +38,12 @@ class HelloGate {
   };
 
   HelloGate();
-  /// `known`: the peer has a session, or a handshake under way.
-  Decision judge(std::string_view datagram, const SocketAddress& peer, bool known, TimePoint now);
-  /// The peer's handshake is done, or given up.
-  void ended(const SocketAddress& peer);
+  /// `known`: the peer has a session, or a handshake under way; `began` names the hello that its session
+  /// began with, so that a late copy of it ends nothing.
+  Decision judge(std::string_view datagram, const SocketAddress& peer, bool known, std::uint64_t began,
+                 TimePoint now);
+  /// The peer's handshake is done, or given up; gives the name of its hello, 0 when there was none.
+  std::uint64_t ended(const SocketAddress& peer);
 
   [[nodiscard]] bool under_way(const SocketAddress& peer) const { return peers_.count(peer) > 0; }
   [[nodiscard]] std::size_t size() const { return peers_.size(); }
@@ -55,7 +57,11 @@ class HelloGate {
 
   Secret secret_{}, former_{};
   TimePoint made_{};
-  std::unordered_map<SocketAddress, TimePoint> peers_;      ///< handshakes under way
+  struct Handshake {
+    TimePoint since{};
+    std::uint64_t hello = 0;
+  };
+  std::unordered_map<SocketAddress, Handshake> peers_;      ///< handshakes under way
   std::unordered_map<SocketAddress, std::uint16_t> hosts_;  ///< how many, by host
 };
 

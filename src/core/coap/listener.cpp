@@ -116,6 +116,7 @@ std::optional<Listener::Waiting> Listener::look(std::string& buffer) const {
 }
 
 void Listener::discard() const {
+  // The kernel moves the place that look() has come to by what is read alone, not by the datagram.
   char byte = 0;
   (void)::recv(fd_, &byte, 1, MSG_DONTWAIT);
 }

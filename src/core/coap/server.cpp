@@ -74,6 +74,8 @@ Server::~Server() {
 }
 
 Result<> Server::open() {
+  if (options_.security && options_.udp.size() > 1)
+    return make_error(Errc::usage, "a listener on DTLS has one address");
   held_timer_ = loop_.make_timer([this] { release_held(); });
   sweep_timer_ = loop_.make_timer([this] { sweep(); });
   refuse_timer_ = loop_.make_timer([this] { close_refused(); });

@@ -66,6 +66,7 @@ class Server final : public CoapServer {
   struct Secured {
     coap_session_t* session = nullptr;
     std::string identity;
+    std::uint64_t hello = 0;  ///< that it began with, by the gate's name
   };
 
   /// The servers of this thread's loop.

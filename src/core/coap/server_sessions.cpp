@@ -36,14 +36,15 @@ int Server::inspect(int most) {
     if (!waiting) break;
     const auto peer =
         SocketAddress::from(reinterpret_cast<const sockaddr*>(&waiting->from), waiting->from_size);
-    const bool known = secured_.count(peer) > 0 || gate_.under_way(peer);
-    const auto decision = gate_.judge(waiting->bytes, peer, known, loop_.now());
+    const auto former = secured_.find(peer);
+    const bool known = former != secured_.end() || gate_.under_way(peer);
+    const auto began = former != secured_.end() ? former->second.hello : 0;
+    const auto decision = gate_.judge(waiting->bytes, peer, known, began, loop_.now());
     using Verdict = HelloGate::Verdict;
     if (decision.verdict == Verdict::begin) {
       arm_sweep();
       // The hello itself may find the former session still there; it comes again.
-      if (const auto former = secured_.find(peer); former != secured_.end())
-        coap_session_disconnected(former->second.session, COAP_NACK_TLS_FAILED);
+      if (former != secured_.end()) coap_session_disconnected(former->second.session, COAP_NACK_TLS_FAILED);
     }
     if (decision.verdict == Verdict::pass || decision.verdict == Verdict::begin) {
       ++good;
@@ -52,6 +53,7 @@ int Server::inspect(int most) {
     // What libcoap may have comes first: this one is looked at again then.
     if (good > 0) break;
     listener.discard();
+    listener.look_again();
     ++(decision.verdict == Verdict::ask ? counters_.asked_hellos : counters_.refused_hellos);
     if (decision.verdict == Verdict::ask) listener.answer(*waiting, decision.answer);
   }
@@ -65,8 +67,8 @@ int Server::on_secure_event(coap_session_t* session, coap_event_t event) noexcep
   const auto remote = from_coap(*coap_session_get_addr_remote(session));
   switch (event) {
     case COAP_EVENT_DTLS_CONNECTED:
-      (void)server->secured(session);
-      if (coap_session_get_proto(session) == COAP_PROTO_DTLS) server->gate_.ended(remote);
+      if (auto& peer = server->secured(session); coap_session_get_proto(session) == COAP_PROTO_DTLS)
+        peer.hello = server->gate_.ended(remote);
       break;
     case COAP_EVENT_DTLS_ERROR: ++server->counters_.failed_handshakes; break;
     case COAP_EVENT_DTLS_CLOSED:

@@ -90,7 +90,8 @@ bool Claims::responded(Ticket ticket, const Result<Response>& result, const Now&
   const coap::Peer claimant = claim.claimant;
   cancel(claim);
   claims_.erase(at);
-  if (node != nullptr) policy_.move(*node, claimant, false, now);
+  // It may have proved who it is meanwhile.
+  if (node != nullptr && !is_foreign(*node, claimant, now)) policy_.move(*node, claimant, false, now);
   return true;
 }
 

@@ -18,8 +18,8 @@ SocketAddress at(int port, int host = 7) {
 
 std::string bytes(std::initializer_list<int> values) { return {values.begin(), values.end()}; }
 
-std::string hello(std::string_view cookie = {}) {
-  std::string body = bytes({0xfe, 0xfd}) + std::string(32, 'r') + bytes({0});
+std::string hello(std::string_view cookie = {}, char random = 'r') {
+  std::string body = bytes({0xfe, 0xfd}) + std::string(32, random) + bytes({0});
   body += static_cast<char>(cookie.size());
   body += cookie;
   body += bytes({0, 2, 0xc0, 0xa8, 1, 0});
@@ -34,9 +34,9 @@ std::string cookie_in(const std::string& answer) { return answer.substr(28); }
 
 /// What a peer does that shows the cookie it is asked for.
 Verdict knock(HelloGate& gate, const SocketAddress& peer, TimePoint now) {
-  const auto asked = gate.judge(hello(), peer, false, now);
+  const auto asked = gate.judge(hello(), peer, false, 0, now);
   REQUIRE(asked.verdict == Verdict::ask);
-  return gate.judge(hello(cookie_in(asked.answer)), peer, false, now).verdict;
+  return gate.judge(hello(cookie_in(asked.answer)), peer, false, 0, now).verdict;
 }
 
 TEST_CASE("A hello's fields are found, and asked for again") {
@@ -69,30 +69,42 @@ TEST_CASE("What is cut, later or something else is no hello") {
 
 TEST_CASE("A stranger is asked for a cookie, with less than it brought, and is not remembered") {
   HelloGate gate;
-  const auto asked = gate.judge(hello("0123456789"), at(1), false, kStart);
+  const auto asked = gate.judge(hello("0123456789"), at(1), false, 0, kStart);
   CHECK(asked.verdict == Verdict::ask);
   CHECK(asked.answer.size() <= hello().size());
   CHECK(gate.size() == 0);
-  CHECK(gate.judge(hello(cookie_in(asked.answer)), at(1), false, kStart).verdict == Verdict::begin);
+  CHECK(gate.judge(hello(cookie_in(asked.answer)), at(1), false, 0, kStart).verdict == Verdict::begin);
   CHECK(gate.under_way(at(1)));
-  CHECK(gate.judge(hello(cookie_in(asked.answer)), at(1), true, kStart).verdict == Verdict::pass);
+  CHECK(gate.judge(hello(cookie_in(asked.answer)), at(1), true, 0, kStart).verdict == Verdict::pass);
 }
 
 TEST_CASE("A cookie is good for its peer and its time") {
   HelloGate gate;
-  const auto cookie = cookie_in(gate.judge(hello(), at(1), false, kStart).answer);
-  CHECK(gate.judge(hello(cookie), at(2), false, kStart).verdict == Verdict::ask);
-  CHECK(gate.judge(hello(cookie), at(1, 8), false, kStart).verdict == Verdict::ask);
-  CHECK(gate.judge(hello(cookie), at(1), false, kStart + HelloGate::kSecretLife).verdict == Verdict::begin);
+  const auto cookie = cookie_in(gate.judge(hello(), at(1), false, 0, kStart).answer);
+  CHECK(gate.judge(hello(cookie), at(2), false, 0, kStart).verdict == Verdict::ask);
+  CHECK(gate.judge(hello(cookie), at(1, 8), false, 0, kStart).verdict == Verdict::ask);
+  CHECK(gate.judge(hello(cookie), at(1), false, 0, kStart + HelloGate::kSecretLife).verdict ==
+        Verdict::begin);
   gate.ended(at(1));
-  CHECK(gate.judge(hello(cookie), at(1), false, kStart + 2 * HelloGate::kSecretLife).verdict == Verdict::ask);
+  CHECK(gate.judge(hello(cookie), at(1), false, 0, kStart + 2 * HelloGate::kSecretLife).verdict ==
+        Verdict::ask);
 }
 
 TEST_CASE("Anything but a hello passes for those who are known alone") {
   HelloGate gate;
-  CHECK(gate.judge(bytes({23, 0xfe, 0xfd, 0, 1}), at(1), true, kStart).verdict == Verdict::pass);
-  CHECK(gate.judge(bytes({23, 0xfe, 0xfd, 0, 1}), at(1), false, kStart).verdict == Verdict::drop);
-  CHECK(gate.judge({}, at(1), false, kStart).verdict == Verdict::drop);
+  CHECK(gate.judge(bytes({23, 0xfe, 0xfd, 0, 1}), at(1), true, 0, kStart).verdict == Verdict::pass);
+  CHECK(gate.judge(bytes({23, 0xfe, 0xfd, 0, 1}), at(1), false, 0, kStart).verdict == Verdict::drop);
+  CHECK(gate.judge({}, at(1), false, 0, kStart).verdict == Verdict::drop);
+}
+
+TEST_CASE("A late copy of the hello that a session began with ends nothing, another does") {
+  HelloGate gate;
+  const auto cookie = cookie_in(gate.judge(hello(), at(1), false, 0, kStart).answer);
+  REQUIRE(gate.judge(hello(cookie), at(1), false, 0, kStart).verdict == Verdict::begin);
+  const auto began = gate.ended(at(1));
+  REQUIRE(began != 0);
+  CHECK(gate.judge(hello(cookie), at(1), true, began, kStart).verdict == Verdict::pass);
+  CHECK(gate.judge(hello(cookie, 's'), at(1), true, began, kStart).verdict == Verdict::begin);
 }
 
 TEST_CASE("One host begins so many handshakes at a time, and others theirs") {
