@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <tuple>
+#include <utility>
 
 #include "cli/context.h"
+#include "cli/files.h"
 #include "cli/options.h"
 #include "core/base/folders.h"
 #include "core/base/log.h"
@@ -60,6 +63,20 @@ void DaemonOptions::add_broker(CLI::App& app) {
             "CIDR");
   add_duration(app, "--hsts", hsts_,
                "over TLS, how long browsers keep to https with this host (HSTS; default 365d; 0: not told)");
+  add_text(app, "--title", site_.title, "what the dashboard is called (default aiot)", "TEXT");
+  add_text(app, "--logo", logo_, "picture beside the dashboard's title", "FILE");
+  add_text(app, "--favicon", favicon_, "picture of the dashboard's tab", "FILE");
+  add_text(app, "--camera", site_.camera,
+           "picture that the dashboard shows and loads again from time to time, or a stream of them (MJPEG)",
+           "URL");
+  add_text(
+      app, "--map-tiles", site_.tiles,
+      "tiles of the dashboard's map, with {z}, {x} and {y} in the address; without them nothing is fetched",
+      "URL");
+  add_text(app, "--map-attribution", site_.attribution, "whose map it is, shown on it", "TEXT");
+  add_texts(app, "--allow-images", site_.images,
+            "let the dashboard load pictures from this origin, beside those of --camera and --map-tiles",
+            "ORIGIN");
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -95,6 +112,28 @@ std::string DaemonOptions::key_file() const {
   return key_file_.empty() ? wire::default_key_file() : key_file_;
 }
 
+Result<broker::SiteOptions> DaemonOptions::site_options() const {
+  broker::SiteOptions out = site_;
+  for (const auto& [name, file, picture] :
+       {std::tuple{"--logo", &logo_, &out.logo}, std::tuple{"--favicon", &favicon_, &out.favicon}}) {
+    if (file->empty()) continue;
+    auto bytes = read_file(*file, broker::kMaxPicture);
+    if (!bytes) return bytes.error();
+    auto made = broker::make_picture(std::move(*bytes));
+    if (!made) return make_error(Errc::usage, fmt::format("{}: {} {}", name, *file, made.error().message));
+    *picture = std::move(*made);
+  }
+  std::vector<std::pair<const char*, std::string>> urls = {{"--camera", out.camera},
+                                                           {"--map-tiles", out.tiles}};
+  for (const auto& origin : out.images) urls.emplace_back("--allow-images", origin);
+  for (const auto& [name, url] : urls) {
+    if (url.empty()) continue;
+    if (auto origin = broker::picture_origin(url); !origin)
+      return make_error(Errc::usage, fmt::format("{}: {}", name, origin.error().message));
+  }
+  return out;
+}
+
 Result<broker::Options> DaemonOptions::broker_options() const {
   broker::Options out;
   if (listen_) {
@@ -120,6 +159,9 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   if (!proxies) return proxies.error();
   out.trusted_proxies = std::move(*proxies);
   out.strict_transport = hsts_;
+  auto site = site_options();
+  if (!site) return site.error();
+  out.site = std::move(*site);
   return out;
 }
 

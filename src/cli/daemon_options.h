@@ -21,7 +21,7 @@ class Context;
 class DaemonOptions {
  public:
   void add_common(CLI::App& app);  ///< --key-file, --state-dir, --log-format
-  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention, --retention-size
+  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention, --title and so on
 
   /// Log format and level of a daemon: it says what it does unless --quiet.
   void set_up_log(Context& context) const;
@@ -36,6 +36,8 @@ class DaemonOptions {
   [[nodiscard]] const char* broker_scheme() const { return tls_cert_.empty() ? "http" : "https"; }
 
  private:
+  [[nodiscard]] Result<broker::SiteOptions> site_options() const;
+
   std::string key_file_, state_dir_, log_format_ = "text";
   std::optional<SocketAddress> listen_;
   std::vector<std::string> allow_origins_;
@@ -45,6 +47,8 @@ class DaemonOptions {
   std::string tls_cert_, tls_key_;
   std::vector<std::string> trusted_proxies_;
   Duration hsts_ = std::chrono::hours(24 * 365);
+  broker::SiteOptions site_;
+  std::string logo_, favicon_;
 };
 
 }  // namespace aiot::cli

@@ -9,6 +9,7 @@
 #include "core/base/completion.h"
 #include "core/base/networks.h"
 #include "core/base/time.h"
+#include "daemon/broker/site.h"
 
 namespace aiot {
 
@@ -30,6 +31,7 @@ struct Options {
   std::string tls_key;   ///< empty: in the file of the certificate
   Networks trusted_proxies;
   Duration strict_transport{};  ///< HSTS over TLS; zero: none
+  SiteOptions site;
 };
 
 /// The broker: one port for dashboard, REST, /ws, /gw and metrics.
