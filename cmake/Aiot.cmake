@@ -6,9 +6,7 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED)
 pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
-# Without TLS for as long as no CoAP of ours is secured: libcoap sets OpenSSL up for every context, which costs a
-# command 5 ms and a daemon 1 ms a context. Debian has the same library with OpenSSL under libcoap-3-openssl.
-pkg_check_modules(LIBCOAP REQUIRED IMPORTED_TARGET libcoap-3-notls)
+pkg_check_modules(LIBCOAP REQUIRED IMPORTED_TARGET libcoap-3-openssl)
 pkg_check_modules(LIBMOSQUITTO REQUIRED IMPORTED_TARGET libmosquitto)
 pkg_check_modules(LIBWEBSOCKETS REQUIRED IMPORTED_TARGET libwebsockets)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37)

@@ -85,6 +85,7 @@ Result<BrokerApi> BrokerApi::of(Context& context, const Uri& uri, const std::str
 Result<BrokerApi> BrokerApi::at(Context& context, ws::Endpoint endpoint) {
   auto token = context.broker_token();
   if (!token) return token.error();
+  endpoint.files = context.broker_tls();
   return BrokerApi(context.loop(), std::move(endpoint), *token, context.settings().timeout);
 }
 

@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/present.h"
+#include "cli/psk_options.h"
 #include "cli/request_run.h"
 #include "cli/runner.h"
 #include "cli/targets.h"
@@ -139,10 +140,12 @@ class DiscoverCommand final : public Command {
         .environment("AIOT_INTERFACE");
     add_flag(app, "--rd", directory_, "ask TARGET as a resource directory");
     mqtt_.configure(app);
+    psk_.configure(app);
   }
 
   int run(Context& context) override {
     mqtt_.apply(context);
+    psk_.apply(context);
     if (!interface_.empty() && ::if_nametoindex(interface_.c_str()) == 0) {
       return context.fail(make_error(
           Errc::usage,
@@ -181,6 +184,7 @@ class DiscoverCommand final : public Command {
   std::string interface_;
   bool directory_ = false;
   MqttOptions mqtt_;
+  PskOptions psk_;
 };
 
 }  // namespace

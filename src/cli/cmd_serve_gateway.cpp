@@ -38,9 +38,10 @@ Result<void> check_time(const char* option, Duration time) {
 }
 
 /// Where this process's own broker is reached: an any-address is listening on loopback too.
-std::string own_broker_url(const SocketAddress& bound) {
-  if (!bound.is_any()) return "ws://" + bound.text();
-  return fmt::format("ws://{}:{}", bound.family() == AF_INET6 ? "[::1]" : "127.0.0.1", bound.port());
+std::string own_broker_url(const SocketAddress& bound, bool tls) {
+  const char* scheme = tls ? "wss" : "ws";
+  if (!bound.is_any()) return fmt::format("{}://{}", scheme, bound.text());
+  return fmt::format("{}://{}:{}", scheme, bound.family() == AF_INET6 ? "[::1]" : "127.0.0.1", bound.port());
 }
 
 class ServeGatewayCommand final : public Command {
@@ -65,6 +66,12 @@ class ServeGatewayCommand final : public Command {
         "told that it is out, or was silent on it for 60 seconds. A node of another site is refused until it "
         "is "
         "forgotten at the broker.\n\n"
+        "--coaps opens a listener on DTLS and TLS (CoAP's coaps and coaps+tcp) for nodes that have a key of "
+        "--coaps-psk-file, or a certificate by --coaps-ca. The gateway speaks to such a node over the "
+        "session "
+        "that the node has opened, never otherwise, and its uid stays with its credential: whoever says it "
+        "is "
+        "that node and has another, or none, is refused. SIGHUP reads keys and certificates again.\n\n"
         "--standalone runs the broker and its dashboard in the same process and takes serve-broker's "
         "options; without any user it tells a link, good once, with which the first one is made, and beyond "
         "loopback "
@@ -74,6 +81,7 @@ class ServeGatewayCommand final : public Command {
          {"aiot serve-gateway --standalone", "everything on one machine"},
          {"aiot serve-gateway --coap [fd00::1]:5683 --allow fd00::/64 --max-time 5m",
           "one network, slow nodes"},
+         {"aiot serve-gateway --coaps [::]:5684 --coaps-psk-file /etc/aiot/node-keys", "nodes on DTLS alone"},
          {"aiot serve-gateway --max-time-for 'door-*=2h'", "nodes that sleep"}},
         {"aiot-serve-broker(1)", "aiot-keys(1)", "aiot.toml(5)"}};
   }
@@ -120,12 +128,13 @@ class ServeGatewayCommand final : public Command {
     if (auto started = gateway_->start(); !started) return context.fail(started.error());
     std::vector<std::pair<std::string, std::string>> listeners;
     for (const auto& [name, address] : gateway_->listeners()) listeners.emplace_back(name, address.text());
-    if (broker_) listeners.emplace_back("http", broker_->bound().text());
+    if (broker_) listeners.emplace_back(daemon_.broker_scheme(), broker_->bound().text());
     if (broker_ && !broker_->legacy_bound().empty())
       listeners.emplace_back("legacy", broker_->legacy_bound().text());
     Service service{context.loop(),
                     [this](Duration deadline, Completion<> done) { stop(deadline, std::move(done)); },
                     [this] {
+                      gateway_->reload();
                       if (broker_) broker_->reload();
                     }};
     return service.run("serve-gateway", listeners);
@@ -194,6 +203,7 @@ class ServeGatewayCommand final : public Command {
     auto token = context.broker_token();
     if (!token) return token.error();
     options_.token = *token;
+    options_.broker_tls = context.broker_tls();
     if (options_.token.empty() || daemon_.key_file_given()) options_.key_file = daemon_.key_file();
     return {};
   }
@@ -203,9 +213,12 @@ class ServeGatewayCommand final : public Command {
     if (!options) return options.error();
     options_.key_file = options->key_file;
     options->access.setup_link = true;
+    const std::string certificate = options->tls_cert;
     broker_ = broker::Broker::make(context.loop(), std::move(*options));
     if (auto started = broker_->start(); !started) return started;
-    options_.broker_url = own_broker_url(broker_->bound());
+    options_.broker_url = own_broker_url(broker_->bound(), !certificate.empty());
+    // Dialled by its address, which need not stand in its certificate.
+    if (!certificate.empty()) options_.broker_tls = {certificate, {}, {}, true};
     return {};
   }
 

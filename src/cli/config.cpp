@@ -68,11 +68,11 @@ std::optional<NamedBroker> Config::broker(std::string_view name) const {
   const std::string table = std::string(kBrokers) + std::string(name);
   const ConfigEntry* url = find(table, "url");
   if (url == nullptr || url->values.empty()) return std::nullopt;
-  NamedBroker out{url->values.front(), {}};
-  if (const ConfigEntry* token = find(table, "token-file"); token != nullptr && !token->values.empty()) {
-    out.token_file = token->values.front();
-  }
-  return out;
+  const auto text = [&](std::string_view key) {
+    const ConfigEntry* entry = find(table, key);
+    return entry != nullptr && !entry->values.empty() ? entry->values.front() : std::string();
+  };
+  return NamedBroker{url->values.front(), text("token-file"), {text("ca"), text("cert"), text("key")}};
 }
 
 std::vector<std::string_view> Config::broker_names() const {

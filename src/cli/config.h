@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/tls/client_files.h"
 
 /// The configuration files of aiot.toml(5).
 namespace aiot::cli {
@@ -28,6 +29,7 @@ inline constexpr std::size_t kMaxConfigBytes = 1024 * 1024;
 struct NamedBroker {
   std::string url;
   std::string token_file;
+  tls::ClientFiles tls;
 };
 
 /// The entries of all files that were found; what stands in an earlier file wins.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <tuple>
 
 #include "cli/arguments.h"
 #include "cli/config.h"
@@ -16,8 +17,32 @@
 #include "core/client.h"
 #include "core/loop/event_loop.h"
 #include "core/schemes.h"
+#include "core/tls/psk_keys.h"
 
 namespace aiot::cli {
+
+namespace {
+
+/// The key of --psk-file for --psk-identity, or the only one there.
+Result<void> read_psk(const PskSettings& settings, bool certificates, ClientOptions& out) {
+  const auto bad = [](const std::string& what) { return make_error(Errc::usage, what); };
+  if (settings.file.empty())
+    return settings.identity.empty() ? Result<void>()
+                                     : bad("--psk-identity needs the --psk-file with its key");
+  if (certificates) return bad("--psk-file, or --ca, --cert and --key: not both");
+  auto keys = tls::read_psk_keys(settings.file);
+  if (!keys) return keys.error();
+  const std::string file = text::escape_controls(settings.file);
+  const auto found = settings.identity.empty() ? keys->begin() : keys->find(settings.identity);
+  if (settings.identity.empty() && keys->size() != 1)
+    return bad(fmt::format("{} has {} keys: --psk-identity says which", file, keys->size()));
+  if (found == keys->end())
+    return bad(fmt::format("{} has no key for '{}'", file, text::escape_controls(settings.identity)));
+  std::tie(out.psk_identity, out.psk_key) = *found;
+  return {};
+}
+
+}  // namespace
 
 Context::Context(Settings settings, std::unique_ptr<Config> config)
     : settings_(std::move(settings)), config_(std::move(config)) {
@@ -53,11 +78,18 @@ Result<Client*> Context::client(const std::string& scheme, const std::string& pr
     if (!token) return token.error();
     options.token = *token;
     options.prefix = prefix;
+    options.tls = broker_tls();
+  }
+  if (scheme.rfind("coaps", 0) == 0) {
+    options.tls = settings_.tls;
+    const bool certificates =
+        settings_.has_flag("--ca") || settings_.has_flag("--cert") || settings_.has_flag("--key");
+    if (auto key = read_psk(psk_, certificates, options); !key) return key.error();
   }
   if (scheme == "mqtt" || scheme == "mqtts") {
     options.mqtt.user = mqtt_.user;
     options.mqtt.client_id = mqtt_.client_id;
-    options.mqtt.tls = {mqtt_.ca_file, mqtt_.cert_file, mqtt_.key_file, {"mqtt"}};
+    options.mqtt.tls = {settings_.tls.ca, settings_.tls.cert, settings_.tls.key, {"mqtt"}};
     if (mqtt_.version == "3.1.1") options.mqtt.version = mqtt::Version::v311;
     if (mqtt_.version == "5") options.mqtt.version = mqtt::Version::v5;
     if (!mqtt_.password_file.empty()) {
@@ -107,6 +139,12 @@ Result<std::string> Context::broker_token() {
     return read_secret(named->token_file);
   }
   return std::string();
+}
+
+tls::ClientFiles Context::broker_tls() const {
+  if (!settings_.tls.empty()) return settings_.tls;
+  const auto named = config_->broker(settings_.broker);
+  return named ? named->tls : tls::ClientFiles();
 }
 
 }  // namespace aiot::cli

@@ -44,6 +44,9 @@ class Context {
   /// For the mqtt and mqtts clients that are made after this.
   void use_mqtt(MqttSettings settings) { mqtt_ = std::move(settings); }
 
+  /// For the coaps and coaps+tcp clients that are made after this.
+  void use_psk(PskSettings settings) { psk_ = std::move(settings); }
+
   /// Reports and notes are JSON from now on, whatever the results are: a daemon's --log-format json.
   void use_json_on_stderr() { json_on_stderr_ = true; }
   /// Reports `error` on stderr, as one sentence or one JSON object, and returns its exit status.
@@ -57,6 +60,10 @@ class Context {
   /// The token for that broker: --token-file, AIOT_TOKEN, the configuration's token-file; empty for none.
   /// Errc::internal when the file cannot be read.
   Result<std::string> broker_token();
+
+  /// What that broker is checked by on TLS, and what it is shown: --ca, --cert and --key, else those of its
+  /// table in the configuration.
+  [[nodiscard]] tls::ClientFiles broker_tls() const;
 
   /// Destroys clients and loop, in that order. What the loop still holds is closed.
   void close();
@@ -72,6 +79,7 @@ class Context {
   std::unique_ptr<EventLoop> loop_;
   std::map<std::string, std::shared_ptr<Client>> clients_;
   MqttSettings mqtt_;
+  PskSettings psk_;
   int signal_ = 0;
   bool json_on_stderr_ = false;
 };

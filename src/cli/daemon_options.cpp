@@ -47,6 +47,18 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_duration(app, "--forget-out", forget_out_, "forget a node that is out for this long (default never)");
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
+  add_text(app, "--tls-cert", tls_cert_,
+           "speak https and wss alone, with this certificate and its chain, PEM; SIGHUP reads it again",
+           "FILE")
+      .environment("AIOT_TLS_CERT");
+  add_text(app, "--tls-key", tls_key_, "its private key, PEM (default: in the file of --tls-cert)", "FILE")
+      .environment("AIOT_TLS_KEY");
+  add_texts(app, "--trusted-proxy", trusted_proxies_,
+            "believe what a reverse proxy of this network says of its clients (X-Forwarded-For, -Proto and "
+            "-Host, Forwarded)",
+            "CIDR");
+  add_duration(app, "--hsts", hsts_,
+               "over TLS, how long browsers keep to https with this host (HSTS; default 365d; 0: not told)");
   add_text(app, "--title", site_.title, "what the dashboard is called (default aiot)", "TEXT");
   add_text(app, "--logo", logo_, "picture beside the dashboard's title", "FILE");
   add_text(app, "--favicon", favicon_, "picture of the dashboard's tab", "FILE");
@@ -124,6 +136,16 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   out.forget_out = forget_out_;
   out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
+  if (tls_cert_.empty() && !tls_key_.empty())
+    return make_error(Errc::usage, "--tls-key needs the --tls-cert that it belongs to");
+  out.tls_cert = tls_cert_;
+  out.tls_key = tls_key_;
+  auto proxies = Networks::parse(trusted_proxies_, "--trusted-proxy");
+  if (!proxies) return proxies.error();
+  out.trusted_proxies = std::move(*proxies);
+  // What it passes on comes from anywhere.
+  out.access.proxied = !out.trusted_proxies.empty();
+  out.strict_transport = hsts_;
   auto site = site_options();
   if (!site) return site.error();
   out.site = std::move(*site);

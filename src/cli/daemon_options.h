@@ -34,6 +34,8 @@ class DaemonOptions {
   [[nodiscard]] bool insecure() const { return access_.insecure(); }
   [[nodiscard]] bool key_file_given() const { return !key_file_.empty(); }
   [[nodiscard]] Result<broker::Options> broker_options() const;
+  /// What the ready line calls the broker's port: "https" or "http".
+  [[nodiscard]] const char* broker_scheme() const { return tls_cert_.empty() ? "http" : "https"; }
 
  private:
   [[nodiscard]] Result<broker::SiteOptions> site_options() const;
@@ -45,6 +47,9 @@ class DaemonOptions {
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
   Duration forget_out_{};
+  std::string tls_cert_, tls_key_;
+  std::vector<std::string> trusted_proxies_;
+  Duration hsts_ = std::chrono::hours(24 * 365);
   broker::SiteOptions site_;
   std::string logo_, favicon_;
 };

@@ -55,11 +55,13 @@ Error unknown_key(const ConfigEntry& entry, const std::vector<OptionInfo>& optio
 
 Result<void> check_entry(const ConfigEntry& entry) {
   if (entry.table.rfind("brokers.", 0) == 0) {
-    if (entry.key == "url" || entry.key == "token-file") return {};
+    for (const std::string_view known : {"url", "token-file", "ca", "cert", "key"}) {
+      if (entry.key == known) return {};
+    }
     return make_error(
         Errc::usage,
-        fmt::format("{}: unknown key '{}' in [{}]; a broker has url and token-file", entry.origin,
-                    text::escape_controls(entry.key), text::escape_controls(entry.table)));
+        fmt::format("{}: unknown key '{}' in [{}]; a broker has url, token-file, ca, cert and key",
+                    entry.origin, text::escape_controls(entry.key), text::escape_controls(entry.table)));
   }
   if (entry.table.empty()) {
     const auto options = global_options();

@@ -22,6 +22,14 @@ void GlobalOptions::configure(CLI::App& app) {
   global(add_text(app, "--token-file", settings_.token_file,
                   "file with the token for the broker (or the token itself in AIOT_TOKEN)", "FILE"))
       .environment("AIOT_TOKEN_FILE");
+  global(add_text(app, "--ca", settings_.tls.ca,
+                  "TLS: file with the certificate authorities to trust, PEM (default: the system's)", "FILE"))
+      .environment("AIOT_CA");
+  global(add_text(app, "--cert", settings_.tls.cert, "TLS: the client certificate to show, PEM", "FILE"))
+      .environment("AIOT_CERT");
+  global(add_text(app, "--key", settings_.tls.key,
+                  "TLS: its private key, PEM (default: in the file of --cert)", "FILE"))
+      .environment("AIOT_KEY");
   global(add_text(app, "--config", settings_.config_file,
                   "configuration file to read instead of the usual ones", "FILE"))
       .environment("AIOT_CONFIG");

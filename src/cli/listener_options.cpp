@@ -17,7 +17,7 @@ namespace aiot::cli {
 namespace {
 
 constexpr Duration kLeastRetry = std::chrono::milliseconds(10);
-constexpr std::uint16_t kCoapPort = 5683, kWsPort = 8001, kMqttSnPort = 1885;
+constexpr std::uint16_t kCoapPort = 5683, kCoapsPort = 5684, kWsPort = 8001, kMqttSnPort = 1885;
 
 std::optional<std::size_t> parse_number(std::string_view text) {
   std::size_t number = 0;
@@ -32,6 +32,19 @@ void ListenerOptions::add(CLI::App& app) {
   coap_option_ =
       add_address(app, "--coap", coap_, "CoAP listener, UDP and TCP (default [::]:5683; port 0 picks one)",
                   kCoapPort, true);
+  add_address(app, "--coaps", coaps_,
+              "CoAP listener on DTLS and TLS, for whoever has a key or a certificate (default off; usually "
+              "[::]:5684)",
+              kCoapsPort, true);
+  add_text(app, "--coaps-psk-file", coaps_files_.psk,
+           "keys of nodes, lines of IDENTITY:KEY, the key in hex or as text in quotes; SIGHUP reads it again",
+           "FILE");
+  add_text(app, "--coaps-cert", coaps_files_.cert,
+           "certificate to show to nodes, with its chain, PEM; SIGHUP reads it again", "FILE");
+  add_text(app, "--coaps-key", coaps_files_.key,
+           "its private key, PEM (default: in the file of --coaps-cert)", "FILE");
+  add_text(app, "--coaps-ca", coaps_files_.ca,
+           "authorities that nodes' certificates are checked against, PEM", "FILE");
   ws_option_ = add_address(app, "--ws", ws_,
                            "WebSocket listener for nodes at /node (default [::]:8001; port 0 picks one)",
                            kWsPort, true);
@@ -64,8 +77,17 @@ Result<void> ListenerOptions::fill(gateway::Options& out) const {
   out.coap = listener(coap_option_, coap_, kCoapPort);
   out.ws = listener(ws_option_, ws_, kWsPort);
   out.mqttsn = listener(mqttsn_option_, mqttsn_, kMqttSnPort);
+  if (auto good = fill_coaps(out); !good) return good;
   if (auto good = fill_mqttsn(out); !good) return good;
   return fill_mqtt(out);
+}
+
+Result<void> ListenerOptions::fill_coaps(gateway::Options& out) const {
+  if (!coaps_ && !coaps_files_.empty())
+    return make_error(Errc::usage, "the --coaps-... options need --coaps ADDRESS");
+  out.coaps = coaps_;
+  out.coaps_files = coaps_files_;
+  return {};
 }
 
 Result<void> ListenerOptions::fill_mqtt(gateway::Options& out) const {
@@ -140,7 +162,7 @@ std::optional<SocketAddress> ListenerOptions::listener(const OptionHandle& optio
                                                        const std::optional<SocketAddress>& given,
                                                        std::uint16_t port) const {
   if (option.given()) return given;
-  if (coap_ || ws_ || mqttsn_) return std::nullopt;
+  if (coap_ || coaps_ || ws_ || mqttsn_) return std::nullopt;
   return *SocketAddress::parse("[::]", port);
 }
 

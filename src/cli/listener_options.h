@@ -9,6 +9,7 @@
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "core/base/time.h"
+#include "core/tls/listener_files.h"
 
 namespace aiot::gateway {
 struct Options;
@@ -24,6 +25,7 @@ class ListenerOptions {
   Result<void> fill(gateway::Options& out) const;
 
  private:
+  Result<void> fill_coaps(gateway::Options& out) const;
   Result<void> fill_mqttsn(gateway::Options& out) const;
   Result<void> fill_mqtt(gateway::Options& out) const;
   /// Once a listener is named, only the named are opened; without any, each at its usual port.
@@ -31,8 +33,9 @@ class ListenerOptions {
                                                       const std::optional<SocketAddress>& given,
                                                       std::uint16_t port) const;
 
-  std::optional<SocketAddress> coap_, ws_, mqttsn_;
+  std::optional<SocketAddress> coap_, coaps_, ws_, mqttsn_;
   OptionHandle coap_option_, ws_option_, mqttsn_option_;
+  tls::ListenerFiles coaps_files_;
   std::size_t mqttsn_id_ = 1;
   std::optional<Duration> mqttsn_retry_;
   std::string mqttsn_retries_;

@@ -12,14 +12,6 @@ void MqttOptions::configure(CLI::App& app) {
   add_text(app, "--user", settings_.user, "MQTT: user name at the broker", "NAME").environment("AIOT_USER");
   add_text(app, "--password-file", settings_.password_file, "MQTT: file with that user's password", "FILE")
       .environment("AIOT_PASSWORD_FILE");
-  add_text(app, "--ca", settings_.ca_file,
-           "mqtts: file with the certificate authorities to trust, PEM (default: the system's)", "FILE")
-      .environment("AIOT_CA");
-  add_text(app, "--cert", settings_.cert_file, "mqtts: the client certificate to show, PEM", "FILE")
-      .environment("AIOT_CERT");
-  add_text(app, "--key", settings_.key_file, "mqtts: its private key, PEM (default: in the file of --cert)",
-           "FILE")
-      .environment("AIOT_KEY");
   add_text(app, "--client-id", settings_.client_id, "MQTT: client id instead of a made-up one", "ID");
   add_choice(app, "--mqtt-version", settings_.version,
              "MQTT: protocol version (default: 5, and 3.1.1 where the broker refuses that)", {"3.1.1", "5"});

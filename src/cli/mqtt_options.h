@@ -13,7 +13,7 @@ namespace aiot::cli {
 
 class Context;
 
-/// How to reach an MQTT broker: --user, --password-file, --ca, --cert, --key, --client-id, --mqtt-version.
+/// How to reach an MQTT broker: --user, --password-file, --client-id, --mqtt-version.
 class MqttOptions {
  public:
   void configure(CLI::App& app);

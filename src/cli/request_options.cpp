@@ -76,6 +76,7 @@ void RequestOptions::add_common(CLI::App& app) {
            "NAME")
       .environment("AIOT_INTERFACE");
   mqtt_.configure(app);
+  psk_.configure(app);
 }
 
 void RequestOptions::add_qos(CLI::App& app) {
@@ -104,6 +105,7 @@ void RequestOptions::add_many(CLI::App& app) {
 
 Result<Request> RequestOptions::make(Context& context, Method method) const {
   mqtt_.apply(context);
+  psk_.apply(context);
   Request out;
   out.method = method;
   if (method_ == "FETCH") out.method = Method::fetch;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/mqtt_options.h"
+#include "cli/psk_options.h"
 #include "core/base/result.h"
 #include "core/client.h"
 
@@ -22,7 +23,7 @@ class RequestOptions {
  public:
   void add_reading(CLI::App& app);  ///< --accept, --parse, --stale, --live, --max-age
   void add_writing(CLI::App& app);  ///< --content-format, --accept, --if-match, --id, --expires
-  void add_common(CLI::App& app);   ///< --non, --interface, and how to reach an MQTT broker
+  void add_common(CLI::App& app);   ///< --non, --interface, how to reach an MQTT broker, and keys
   void add_qos(CLI::App& app);      ///< --qos
   void add_method(CLI::App& app);   ///< --method
   void add_results(CLI::App& app);  ///< --raw, --out
@@ -43,6 +44,7 @@ class RequestOptions {
   std::optional<Duration> max_age_, expires_;
   std::size_t parallel_ = 16;
   MqttOptions mqtt_;
+  PskOptions psk_;
   bool non_ = false, stale_ = false, live_ = false, raw_ = false;
 };
 

@@ -49,7 +49,8 @@ struct Bound {
   std::string_view name;
 };
 constexpr std::string_view kCoap = " coap coaps coap+tcp coaps+tcp ", kBrokers = " aiot aiots ",
-                           kMqtt = " mqtt mqtts ", kTopics = " mqtt mqtts mqttsn ", kMqtts = " mqtts ";
+                           kMqtt = " mqtt mqtts ", kTopics = " mqtt mqtts mqttsn ",
+                           kTls = " mqtts coaps coaps+tcp aiots ";
 constexpr Bound kBound[] = {
     {"--if-match", kCoap, "CoAP"},
     {"--accept", kCoap, "CoAP"},
@@ -73,9 +74,11 @@ constexpr Bound kBound[] = {
     {"--message-expiry", kMqtt, "MQTT"},
     {"--response-topic", kMqtt, "MQTT"},
     {"--content-format", " coap coaps coap+tcp coaps+tcp aiot aiots ", "CoAP and brokers"},
-    {"--ca", kMqtts, "mqtts"},
-    {"--cert", kMqtts, "mqtts"},
-    {"--key", kMqtts, "mqtts"},
+    {"--psk-file", " coaps coaps+tcp ", "coaps"},
+    {"--psk-identity", " coaps coaps+tcp ", "coaps"},
+    {"--ca", kTls, "TLS"},
+    {"--cert", kTls, "TLS"},
+    {"--key", kTls, "TLS"},
 };
 
 /// What is asked for and cannot be carried to the target is refused, not left out: a write without its

@@ -15,12 +15,12 @@ namespace {
 
 using Make = std::unique_ptr<Client> (*)(EventLoop& loop, const ClientOptions& options);
 
-std::unique_ptr<Client> make_coap(EventLoop& loop, const ClientOptions& /*options*/) {
-  return coap::CoapClient::make(loop);
+std::unique_ptr<Client> make_coap(EventLoop& loop, const ClientOptions& options) {
+  return coap::CoapClient::make(loop, {}, {options.tls, options.psk_identity, options.psk_key});
 }
 
 std::unique_ptr<Client> make_relay(EventLoop& loop, const ClientOptions& options) {
-  return relay::make_relay_client(loop, options.token, options.prefix);
+  return relay::make_relay_client(loop, options.token, options.prefix, options.tls);
 }
 
 std::unique_ptr<Client> make_mqttsn(EventLoop& loop, const ClientOptions& /*options*/) {
@@ -33,7 +33,7 @@ std::unique_ptr<Client> make_mqtt(EventLoop& loop, const ClientOptions& options)
 
 struct Row {
   std::string_view scheme;
-  Make make;                 ///< null: known, but no client yet
+  Make make;
   std::string_view refused;  ///< verbs that the protocol does not have, between spaces
 };
 
@@ -41,8 +41,8 @@ struct Row {
 constexpr std::string_view kNotMqtt = " post FETCH PATCH iPATCH ";
 constexpr std::string_view kNotRelay = " publish FETCH PATCH iPATCH ";
 constexpr Row kRows[] = {
-    {"coap", make_coap, {}},           {"coap+tcp", make_coap, {}},     {"coaps", nullptr, {}},
-    {"coaps+tcp", nullptr, {}},        {"mqtt", make_mqtt, kNotMqtt},   {"mqtts", make_mqtt, kNotMqtt},
+    {"coap", make_coap, {}},           {"coap+tcp", make_coap, {}},     {"coaps", make_coap, {}},
+    {"coaps+tcp", make_coap, {}},      {"mqtt", make_mqtt, kNotMqtt},   {"mqtts", make_mqtt, kNotMqtt},
     {"mqttsn", make_mqttsn, kNotMqtt}, {"aiot", make_relay, kNotRelay}, {"aiots", make_relay, kNotRelay},
 };
 
@@ -52,16 +52,14 @@ Result<std::unique_ptr<Client>> make_client(EventLoop& loop, const std::string& 
                                             const ClientOptions& options) {
   for (const Row& row : kRows) {
     if (row.scheme != scheme) continue;
-    if (row.make == nullptr) {
-      return make_error(Errc::usage, fmt::format("{}:// is not in this version of aiot yet", scheme));
-    }
     return row.make(loop, options);
   }
   return make_error(
       Errc::usage,
-      fmt::format("{}:// is not a scheme that can be asked; coap, coap+tcp, mqtt, mqtts, mqttsn, "
-                  "aiot and aiots are",
-                  scheme));
+      fmt::format(
+          "{}:// is not a scheme that can be asked; coap, coaps, coap+tcp, coaps+tcp, mqtt, mqtts, mqttsn, "
+          "aiot and aiots are",
+          scheme));
 }
 
 Result<void> check_verb(std::string_view verb, std::string_view scheme) {

@@ -7,13 +7,16 @@
 #include "core/base/result.h"
 #include "core/client.h"
 #include "core/mqtt/mqtt_client.h"
+#include "core/tls/client_files.h"
 
 namespace aiot {
 
 /// What a client of any scheme may need beside the request.
 struct ClientOptions {
-  std::string token;   ///< bearer token for a broker; empty for none
-  std::string prefix;  ///< the broker's own path before /api and /ws; empty for none
+  std::string token;                  ///< bearer token for a broker; empty for none
+  std::string prefix;                 ///< the broker's own path before /api and /ws; empty for none
+  tls::ClientFiles tls;               ///< aiots, and coaps without a key
+  std::string psk_identity, psk_key;  ///< coaps
   mqtt::ClientOptions mqtt;
 };
 

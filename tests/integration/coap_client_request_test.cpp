@@ -189,8 +189,7 @@ TEST_CASE("a name that does not exist is unreachable and nothing was sent") {
 
 TEST_CASE("what CoAP has no words for is a usage error") {
   Bench bench;
-  CHECK(bench.ask(make_request("coaps://127.0.0.1/x")).error().message.find("TLS") != std::string::npos);
-  CHECK(bench.ask(make_request("coaps+tcp://127.0.0.1/x")).error().code == Errc::usage);
+  CHECK(bench.ask(make_request("mqtt://127.0.0.1/x")).error().code == Errc::usage);
   auto longest = make_request("coap://127.0.0.1/x");
   longest.uri.path = {std::string(256, 'a')};
   CHECK(bench.ask(std::move(longest)).error().code == Errc::usage);

@@ -13,6 +13,7 @@
 
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
+#include "core/tls/identity.h"
 #include "core/ws/http_server.h"
 
 namespace {
@@ -94,6 +95,9 @@ void answer(World& world, ws::HttpRequest request, ws::HttpResponder responder) 
     response.headers.emplace_back("X-Unknown", std::string(request.header("x-unknown-to-libraries")));
   } else if (request.path == "/big") {
     response.body.assign(static_cast<std::size_t>(std::atol(request.query.c_str())), 'b');
+  } else if (request.path == "/who") {
+    response.body = fmt::format("{} {} {}", request.peer.host(), request.secure ? "secure" : "plain",
+                                request.header("host"));
   } else if (request.path == "/static") {
     static const std::string content(1200000, 's');
     response.static_body = content;
@@ -142,9 +146,9 @@ std::string status(World& world) {
   std::size_t queued = 0;
   for (auto* connection : world.echoes) queued += connection->queued_bytes();
   return fmt::format(
-      R"({{"connections":{},"accepted":{},"refusedHeads":{},"refusedFull":{},"sessions":{},"queued":{}}})",
+      R"({{"connections":{},"accepted":{},"refusedHeads":{},"refusedFull":{},"failedHandshakes":{},"sessions":{},"queued":{}}})",
       counters.connections, counters.accepted, counters.refused_heads, counters.refused_full,
-      world.open_sessions, queued);
+      counters.failed_handshakes, world.open_sessions, queued);
 }
 
 }  // namespace
@@ -169,6 +173,16 @@ int main(int argc, char** argv) {
     if (name == "--max-message") options.max_message = static_cast<std::size_t>(number);
     if (name == "--max-body") options.max_body = static_cast<std::size_t>(number);
     if (name == "--debug") log::set_level(log::Level::debug);
+    if (name == "--hsts") options.strict_transport = std::chrono::seconds(number);
+    if (name == "--trust") options.trusted_proxies = *Networks::parse({argv[i + 1]}, name);
+    if (name == "--tls") {
+      auto identity = tls::Identity::load(argv[i + 1], {});
+      if (!identity) {
+        std::cerr << identity.error().message << '\n';
+        return 1;
+      }
+      options.identity = std::move(*identity);
+    }
   }
   auto made = ws::HttpServer::listen(
       *loop, options,

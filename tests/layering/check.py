@@ -15,7 +15,7 @@ BASE = {"core/base"}
 MODEL = BASE | {"core/model"}
 # "core" is core/client.h and core/schemes.h: the verbs that every scheme shares.
 CODEC = MODEL | {"core/codec"}
-CLIENTS = CODEC | {"core/loop", "core"}
+CLIENTS = CODEC | {"core/loop", "core/tls", "core"}
 PROTOCOLS = {"core/coap", "core/mqtt", "core/mqttsn", "core/ws", "core/relay"}
 
 # Room -> rooms it may include, beside itself.
@@ -24,6 +24,7 @@ ROOMS = {
     "core/loop": BASE,
     "core/model": BASE | {"core"},  # client.cpp: the names of client.h's enumerators
     "core/codec": MODEL,
+    "core/tls": BASE | {"core/loop"},
     "core": CLIENTS | PROTOCOLS,
     "core/coap": CLIENTS,
     "core/mqtt": CLIENTS,

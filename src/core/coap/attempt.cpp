@@ -91,7 +91,10 @@ void Attempt::try_next() {
   const auto left = static_cast<Duration::rep>(addresses_.size() - next_address_);
   if (left > 1 && !is_write(request_.method)) deadline = now + (spec_.deadline - now) / left;
 
-  endpoint_ = Endpoint{addresses_[next_address_++], spec_.local, request_.uri.scheme == "coap+tcp"};
+  const auto& uri = request_.uri;
+  const bool secure = uri.scheme.rfind("coaps", 0) == 0;
+  endpoint_ = Endpoint{addresses_[next_address_++], spec_.local, uri.scheme.find("+tcp") != std::string::npos,
+                       secure ? uri.host : std::string()};
   Transfer::Limits limits;
   limits.max_payload = core_.limits().max_payload;
   Transfer transfer(code(0, static_cast<int>(request_code(request_.method))), spec_.options, request_.payload,

@@ -57,8 +57,11 @@ void Deadlines::fire() {
 
 // ---- ClientCore ----
 
-ClientCore::ClientCore(EventLoop& loop, const ClientLimits& limits)
-    : loop_(loop), limits_(limits), deadlines_(loop), pool_(loop, limits, [this] { wake(); }) {
+ClientCore::ClientCore(EventLoop& loop, const ClientLimits& limits, ClientSecurity security)
+    : loop_(loop),
+      limits_(limits),
+      deadlines_(loop),
+      pool_(loop, limits, std::move(security), [this] { wake(); }) {
   limits_.max_sessions = affordable(std::max<std::size_t>(limits.max_sessions, 1));
 }
 

@@ -54,7 +54,7 @@ class Task : public std::enable_shared_from_this<Task> {
 /// caller may do anything, destroying the client included.
 class ClientCore : public std::enable_shared_from_this<ClientCore> {
  public:
-  ClientCore(EventLoop& loop, const ClientLimits& limits);
+  ClientCore(EventLoop& loop, const ClientLimits& limits, ClientSecurity security = {});
   ClientCore(const ClientCore&) = delete;
   ClientCore& operator=(const ClientCore&) = delete;
   ~ClientCore();

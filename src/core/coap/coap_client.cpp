@@ -9,8 +9,8 @@ namespace {
 
 class LibcoapClient final : public CoapClient {
  public:
-  LibcoapClient(EventLoop& loop, const ClientLimits& limits)
-      : core_(std::make_shared<ClientCore>(loop, limits)) {}
+  LibcoapClient(EventLoop& loop, const ClientLimits& limits, ClientSecurity security)
+      : core_(std::make_shared<ClientCore>(loop, limits, std::move(security))) {}
   ~LibcoapClient() override { core_->close(); }
   LibcoapClient(const LibcoapClient&) = delete;
   LibcoapClient& operator=(const LibcoapClient&) = delete;
@@ -24,7 +24,13 @@ class LibcoapClient final : public CoapClient {
   }
 
   Operation observe(Request request, UniqueFunction<void(Notification)> next, Completion<> done) override {
-    return begin(std::make_shared<ObserveTask>(*core_, std::move(request), std::move(next), std::move(done)));
+    return observe_from({}, std::move(request), std::move(next), std::move(done));
+  }
+
+  Operation observe_from(const SocketAddress& local, Request request, UniqueFunction<void(Notification)> next,
+                         Completion<> done) override {
+    return begin(
+        std::make_shared<ObserveTask>(*core_, std::move(request), local, std::move(next), std::move(done)));
   }
 
   Operation discover(DiscoverRequest request, UniqueFunction<void(Discovered)> found,
@@ -48,8 +54,9 @@ class LibcoapClient final : public CoapClient {
 
 }  // namespace
 
-std::unique_ptr<CoapClient> CoapClient::make(EventLoop& loop, const ClientLimits& limits) {
-  return std::make_unique<LibcoapClient>(loop, limits);
+std::unique_ptr<CoapClient> CoapClient::make(EventLoop& loop, const ClientLimits& limits,
+                                             ClientSecurity security) {
+  return std::make_unique<LibcoapClient>(loop, limits, std::move(security));
 }
 
 }  // namespace aiot::coap

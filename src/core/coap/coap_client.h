@@ -6,6 +6,7 @@
 
 #include "core/base/address.h"
 #include "core/client.h"
+#include "core/tls/client_files.h"
 
 namespace aiot {
 
@@ -31,6 +32,14 @@ struct ClientLimits {
   Duration last_retry = std::chrono::seconds(60);
 };
 
+/// What coaps and coaps+tcp are secured by (RFC 7252 section 9): a pre-shared key or, without one,
+/// certificates, read when a connection is made.
+struct ClientSecurity {
+  tls::ClientFiles files;
+  std::string psk_identity;
+  std::string psk_key;  ///< empty: certificates
+};
+
 /// What a client has done since it was made.
 struct ClientCounters {
   std::uint64_t exchanges = 0;      ///< begun; a block-wise one counts once
@@ -42,8 +51,9 @@ struct ClientCounters {
   std::size_t sessions = 0;         ///< open now
 };
 
-/// A Client for coap and coap+tcp on libcoap: CON and NON, Observe with re-registration (RFC 7641),
-/// block-wise both ways (RFC 7959), multicast discovery (RFC 7252 section 8), directories (RFC 9176).
+/// A Client for coap, coaps, coap+tcp and coaps+tcp on libcoap: CON and NON, Observe with re-registration
+/// (RFC 7641), block-wise both ways (RFC 7959), multicast discovery (RFC 7252 section 8), directories (RFC
+/// 9176).
 ///
 /// Sessions are made per destination on first use, sharded over contexts and closed when idle. One request
 /// at a time goes to a destination (NSTART = 1); others wait in order, within their own deadline. A name is
@@ -54,16 +64,24 @@ struct ClientCounters {
 ///
 /// Errors: Errc::usage for a URI that is no CoAP, Errc::unreachable (name not found, refused, no route,
 /// connection lost), Errc::timeout at the request's own deadline, Errc::rejected and unauthorized for 4.xx
-/// and a reset, Errc::peer_failed for 5.xx and what is no proper answer. A failed write carries its outcome.
+/// and a reset, Errc::peer_failed for 5.xx and what is no proper answer, Errc::unauthorized for a handshake
+/// that the peer or we refuse. A failed write carries its outcome.
 class CoapClient : public Client {
  public:
-  static std::unique_ptr<CoapClient> make(EventLoop& loop, const ClientLimits& limits = {});
+  static std::unique_ptr<CoapClient> make(EventLoop& loop, const ClientLimits& limits = {},
+                                          ClientSecurity security = {});
 
   /// Requests may also go from the local address `local` (for instance the server's own port, which is the
   /// only one a NAT in front of the node lets through). Empty means any. While such a request is under way
   /// the kernel gives what that very peer sends to that port to this session and not to the server, which is
   /// why it closes as soon as it has nothing to do.
+  ///
+  /// With a coaps URI, `local` is where a CoapServer of this loop listens, and the request goes over the
+  /// session that the peer has opened there; Errc::unreachable when it has none.
   virtual Operation request_from(const SocketAddress& local, Request request, Completion<Response> done) = 0;
+  /// observe(), likewise.
+  virtual Operation observe_from(const SocketAddress& local, Request request,
+                                 UniqueFunction<void(Notification)> next, Completion<> done) = 0;
 
   [[nodiscard]] virtual ClientCounters counters() const = 0;
 };

@@ -16,15 +16,20 @@ namespace aiot {
 
 class EventLoop;
 
+namespace tls {
+class ListenerSecurity;
+}
+
 namespace coap {
 
 enum class Transport : std::uint8_t { udp, tcp };
 
-/// Whom a request came from; copies are cheap. (Credentials join it with DTLS.)
+/// Whom a request came from.
 struct Peer {
   SocketAddress address;
   SocketAddress local;  ///< the address and port it was received on
   Transport transport = Transport::udp;
+  std::string credential;  ///< "psk:IDENTITY" or "cert:SUBJECT", proved; empty without security
 };
 
 /// A whole request: block-wise uploads arrive reassembled. Views live until the handler returns.
@@ -73,12 +78,22 @@ struct ServerCounters {
   std::uint64_t kernel_drops = 0;     ///< datagrams the kernel dropped (SO_MEMINFO), all listeners
   std::uint64_t uploads_refused = 0;  ///< block-wise: 4.08 and bounds
   std::uint64_t overloads = 0;        ///< 5.03 because too many requests wait for their answer
+  std::uint64_t failed_handshakes = 0;
+  std::uint64_t asked_hellos = 0;    ///< DTLS: answered with a cookie, and forgotten
+  std::uint64_t refused_hellos = 0;  ///< DTLS: too many of one host, or malformed, or of no session
+  std::size_t secured = 0;           ///< sessions on DTLS and TLS that are open
 };
 
 struct ServerOptions {
   std::vector<SocketAddress> udp;  ///< port 0 picks a free one
   std::vector<SocketAddress> tcp;
-  std::size_t max_upload = 64 * 1024;  ///< larger is 4.13
+  /// DTLS and TLS are spoken in place of UDP and TCP, with whom this lets in; `udp` has one address at most
+  /// then. Null: no security.
+  std::shared_ptr<tls::ListenerSecurity> security;
+  std::size_t max_secured = 16384;   ///< sessions on DTLS; of more, the one longest silent goes
+  std::size_t max_handshakes = 512;  ///< DTLS, under way at a time; more hellos go unanswered
+  Duration secured_lifetime = std::chrono::hours(24);  ///< of a session without a message
+  std::size_t max_upload = 64 * 1024;                  ///< larger is 4.13
   std::size_t max_uploads = 256;
   Duration upload_lifetime = std::chrono::seconds(60);
   std::size_t max_idle_sessions = 32;

@@ -42,6 +42,7 @@ class Context::Core : public std::enable_shared_from_this<Core> {
   void close();
   void flush() { flush_->start(Duration::zero()); }
   [[nodiscard]] coap_context_t* get() const { return context_; }
+  [[nodiscard]] const SecureContexts& secure() const { return secure_; }
 
   /// What the log handler saw while this context was being processed.
   void on_empty_socket();
@@ -55,11 +56,13 @@ class Context::Core : public std::enable_shared_from_this<Core> {
  private:
   void process();
   void read_many(const epoll_event& event);
+  void read_inspected(const epoll_event& event);
   void prepare();
 
   EventLoop& loop_;
   Options options_;
   coap_context_t* context_ = nullptr;
+  SecureContexts secure_;
   bool library_ = false;
   std::unique_ptr<FdWatch> watch_;
   std::unique_ptr<Timer> flush_;
@@ -147,7 +150,11 @@ Context::Core::~Core() {
 Result<> Context::Core::start(void* owner) {
   Library::acquire();
   library_ = true;
-  context_ = coap_new_context(nullptr);
+  {
+    const SecureCapture capture;
+    context_ = coap_new_context(nullptr);
+    secure_ = capture.made();
+  }
   if (context_ == nullptr)
     return make_error(Errc::internal, "cannot make a CoAP context: out of descriptors");
   coap_set_app_data(context_, owner);
@@ -164,6 +171,7 @@ Result<> Context::Core::start(void* owner) {
 void Context::Core::close() {
   coap_set_app_data(context_, nullptr);
   options_.notices = {};
+  options_.inspect = nullptr;
   watch_.reset();
   flush_.reset();
 }
@@ -181,7 +189,9 @@ void Context::Core::process() {
     }
     for (int i = 0; i < ready && watch_; ++i) {
       // The event without a pointer is libcoap's timer; what has fallen due is sent by coap_io_do_epoll.
-      if (many && events[i].data.ptr != nullptr) {
+      if (options_.inspect && events[i].data.ptr != nullptr) {
+        read_inspected(events[i]);
+      } else if (many && events[i].data.ptr != nullptr) {
         read_many(events[i]);
       } else {
         coap_io_do_epoll(context_, &events[i], 1);
@@ -199,6 +209,13 @@ void Context::Core::read_many(const epoll_event& event) {
   // Growing from one is only tried now and then: with one datagram at a time each try is a wasted read.
   if (copies > 1 || ++singles_ % kProbeEvery == 0)
     copies_ = std::min(copies * 4, options_.datagrams_per_turn);
+  std::fill_n(batch_.begin(), copies, event);
+  coap_io_do_epoll(context_, batch_.data(), static_cast<std::size_t>(copies));
+}
+
+void Context::Core::read_inspected(const epoll_event& event) {
+  const int copies = options_.inspect(options_.datagrams_per_turn);
+  if (copies <= 0 || !watch_) return;
   std::fill_n(batch_.begin(), copies, event);
   coap_io_do_epoll(context_, batch_.data(), static_cast<std::size_t>(copies));
 }
@@ -248,6 +265,8 @@ Result<std::unique_ptr<Context>> Context::make(EventLoop& loop, void* owner, Opt
 }
 
 coap_context_t* Context::get() const { return core_->get(); }
+
+const SecureContexts& Context::secure() const { return core_->secure(); }
 
 void Context::flush() { core_->flush(); }
 

@@ -9,6 +9,7 @@
 #include "core/base/address.h"
 #include "core/base/function.h"
 #include "core/base/result.h"
+#include "core/coap/secure_contexts.h"
 
 /// Inside the room only: the one place where libcoap meets the event loop.
 namespace aiot {
@@ -42,6 +43,9 @@ class Context {
     /// Gives libcoap all events that are ready in one go: one round of its timekeeping for many sockets. Only
     /// for owners that never release a session inside a callback.
     bool all_at_once = false;
+    /// Asked before libcoap reads its only socket, a listening one: how many of the datagrams that wait
+    /// there, at most `most`, it may have now.
+    UniqueFunction<int(int most)> inspect;
     Notices notices;
   };
 
@@ -53,6 +57,8 @@ class Context {
   ~Context();
 
   [[nodiscard]] coap_context_t* get() const;
+  /// What its DTLS and TLS connections are made from; null where the library has none.
+  [[nodiscard]] const SecureContexts& secure() const;
   /// On the next turn, lets libcoap look at its queues and set its timer anew. Cheap, and collected: many
   /// calls in a turn are one.
   void flush();

@@ -161,7 +161,7 @@ void Destination::on_event(SessionEvent event) {
           current_->deadline - core_.loop().now() > std::chrono::seconds(1))
         finish(failure(Errc::timeout, "no acknowledgement after the last retransmission", true));
       break;
-    case SessionEvent::Kind::closed: on_closed(); break;
+    case SessionEvent::Kind::closed: on_closed(event.refused); break;
     case SessionEvent::Kind::malformed:
       if (current_ && current_->sent) {
         session_->drop_outstanding();
@@ -197,6 +197,7 @@ void Destination::on_message(SessionEvent event) {
 }
 
 void Destination::on_refused() {
+  if (session_ && !was_open_) return on_closed({});  // DTLS: nobody is there for a handshake
   if (current_ && current_->sent) {
     // Before the first retransmission the refused message is the only one: it reached nobody.
     const bool only =
@@ -209,11 +210,13 @@ void Destination::on_refused() {
   lose_observers("connection refused");
 }
 
-void Destination::on_closed() {
+void Destination::on_closed(const std::string& refused) {
   if (!session_) return;
   const bool opened = was_open_;
   close_session();
-  if (!opened) {
+  if (!opened && !refused.empty()) {
+    fail_waiting(failure(Errc::unauthorized, refused, false));
+  } else if (!opened) {
     auto result =
         failure(Errc::unreachable, "the connection was refused or closed before it was set up", false);
     result.elsewhere = true;
@@ -237,10 +240,13 @@ void Destination::on_deadline(const Exchange& exchange) {
     const auto late = std::move(*at);
     waiting_.erase(at);
     ++core_.count().timeouts;
-    const char* why = current_   ? "no answer in time to the request before this one"
-                      : session_ ? "no connection in time"
-                                 : "no free session in time";
-    late->done(failure(Errc::timeout, why, false));
+    // With a wrong key the last message of a handshake is dropped like any forged one.
+    const bool distrusted = session_ && session_->handshake_under_way();
+    const char* why = current_     ? "no answer in time to the request before this one"
+                      : distrusted ? "the DTLS handshake did not end in time: is it the right key?"
+                      : session_   ? "no connection in time"
+                                   : "no free session in time";
+    late->done(failure(distrusted ? Errc::unauthorized : Errc::timeout, why, false));
     // A connection that does not come about would keep the others waiting.
     if (session_ && !session_->open() && waiting_.empty()) close_session();
     core_.changed(*this);

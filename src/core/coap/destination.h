@@ -102,7 +102,7 @@ class Destination final : public SessionUser {
   void send_current();
   void on_message(SessionEvent event);
   void on_refused();
-  void on_closed();
+  void on_closed(const std::string& refused);
   void on_deadline(const Exchange& exchange);
   void finish(std::variant<Answer, Failure> result);
   void fail_waiting(const Failure& failure);

@@ -43,8 +43,12 @@ int bind_error(const SocketAddress& address, bool tcp) {
   return error;
 }
 
-Error cannot_listen(const SocketAddress& address, bool tcp, int error) {
-  const auto what = fmt::format("cannot listen on coap{}://{}", tcp ? "+tcp" : "", address.text());
+Error cannot_listen(const SocketAddress& address, coap_proto_t protocol, int error) {
+  const auto* const scheme = protocol == COAP_PROTO_TLS    ? "coaps+tcp"
+                             : protocol == COAP_PROTO_DTLS ? "coaps"
+                             : protocol == COAP_PROTO_TCP  ? "coap+tcp"
+                                                           : "coap";
+  const auto what = fmt::format("cannot listen on {}://{}", scheme, address.text());
   if (error == EADDRINUSE) return make_error(Errc::unreachable, what + ": address in use", error);
   if (error != 0) return errno_error(what, error);
   return make_error(Errc::internal, what);
@@ -52,15 +56,17 @@ Error cannot_listen(const SocketAddress& address, bool tcp, int error) {
 
 }  // namespace
 
-Result<Listener> Listener::open(coap_context_t* context, const SocketAddress& address, bool tcp) {
-  if (!tcp && udp_address_in_use(address)) return cannot_listen(address, tcp, EADDRINUSE);
-  if (const int error = bind_error(address, tcp); error != 0) return cannot_listen(address, tcp, error);
+Result<Listener> Listener::open(coap_context_t* context, const SocketAddress& address,
+                                coap_proto_t protocol) {
+  const bool tcp = protocol == COAP_PROTO_TCP || protocol == COAP_PROTO_TLS;
+  if (!tcp && udp_address_in_use(address)) return cannot_listen(address, protocol, EADDRINUSE);
+  if (const int error = bind_error(address, tcp); error != 0) return cannot_listen(address, protocol, error);
 
   const int epoll = coap_context_get_coap_fd(context);
   const auto before = watched_by(epoll);
   const auto listen_address = to_coap(address);
-  if (coap_new_endpoint(context, &listen_address, tcp ? COAP_PROTO_TCP : COAP_PROTO_UDP) == nullptr)
-    return cannot_listen(address, tcp, 0);
+  if (coap_new_endpoint(context, &listen_address, protocol) == nullptr)
+    return cannot_listen(address, protocol, 0);
 
   Listener listener;
   listener.bound_ = address;
@@ -82,6 +88,49 @@ void Listener::set_receive_buffer(int bytes) const {
   // With CAP_NET_ADMIN beyond net.core.rmem_max, else as far as that goes.
   if (::setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+void Listener::look_again() const {
+  const int from_start = 0;
+  ::setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &from_start, sizeof from_start);
+}
+
+std::optional<Listener::Waiting> Listener::look(std::string& buffer) const {
+  constexpr std::size_t kLargest = 65536;  // a part of one would be looked at as one more
+  buffer.resize(kLargest);
+  Waiting out;
+  iovec bytes{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_name = &out.from;
+  message.msg_namelen = sizeof out.from;
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = out.control.data();
+  message.msg_controllen = out.control.size();
+  const auto size = ::recvmsg(fd_, &message, MSG_PEEK | MSG_DONTWAIT);
+  if (size < 0) return std::nullopt;
+  out.bytes = {buffer.data(), static_cast<std::size_t>(size)};
+  out.from_size = message.msg_namelen;
+  out.control_size = message.msg_controllen;
+  return out;
+}
+
+void Listener::discard() const {
+  // The kernel moves the place that look() has come to by what is read alone, not by the datagram.
+  char byte = 0;
+  (void)::recv(fd_, &byte, 1, MSG_DONTWAIT);
+}
+
+void Listener::answer(const Waiting& to, std::string_view datagram) const {
+  iovec bytes{const_cast<char*>(datagram.data()), datagram.size()};
+  msghdr message{};
+  message.msg_name = const_cast<sockaddr_storage*>(&to.from);
+  message.msg_namelen = to.from_size;
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = const_cast<char*>(to.control.data());
+  message.msg_controllen = to.control_size;
+  (void)::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 std::uint32_t Listener::kernel_drops() const {

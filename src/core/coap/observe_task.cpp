@@ -27,9 +27,10 @@ std::string describe(const Message& message) {
 
 }  // namespace
 
-ObserveTask::ObserveTask(ClientCore& core, Request request, Next next, Completion<> done)
+ObserveTask::ObserveTask(ClientCore& core, Request request, SocketAddress local, Next next, Completion<> done)
     : core_(core),
       request_(std::move(request)),
+      local_(local),
       next_(std::move(next)),
       done_(std::move(done)),
       backoff_(core.limits().first_retry, core.limits().last_retry) {}
@@ -75,6 +76,7 @@ void ObserveTask::register_anew() {
   token_ = make_token();
   Attempt::Spec spec;
   spec.options = options_;
+  spec.local = local_;
   spec.deadline = core_.loop().now() + std::max(request_.timeout, Duration::zero());
   spec.token = token_;
   spec.observer = this;

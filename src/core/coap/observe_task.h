@@ -15,7 +15,7 @@ namespace aiot::coap {
 class ObserveTask final : public Task, public Observer {
  public:
   using Next = UniqueFunction<void(Client::Notification)>;
-  ObserveTask(ClientCore& core, Request request, Next next, Completion<> done);
+  ObserveTask(ClientCore& core, Request request, SocketAddress local, Next next, Completion<> done);
   ~ObserveTask() override;
   void begin();
   void cancel() override;
@@ -50,6 +50,7 @@ class ObserveTask final : public Task, public Observer {
 
   ClientCore& core_;
   Request request_;
+  SocketAddress local_;
   OptionList options_;
   Next next_;
   Completion<> done_;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "core/base/text.h"
 
 namespace aiot::coap {
@@ -29,9 +31,8 @@ std::string uint_bytes(std::uint32_t value) {
 
 Result<> check_request(const Request& request, std::size_t max_payload) {
   const auto& uri = request.uri;
-  if (uri.scheme == "coaps" || uri.scheme == "coaps+tcp")
-    return make_error(Errc::usage, fmt::format("{} needs TLS, which is not in this build yet", uri.scheme));
-  if (uri.scheme != "coap" && uri.scheme != "coap+tcp")
+  constexpr std::string_view schemes[] = {"coap", "coaps", "coap+tcp", "coaps+tcp"};
+  if (std::find(std::begin(schemes), std::end(schemes), uri.scheme) == std::end(schemes))
     return make_error(Errc::usage, fmt::format("{} is not a CoAP scheme", uri.scheme));
   if (uri.host.empty() || uri.host.size() > kMaxOption)
     return make_error(Errc::usage, "a CoAP URI needs a host of at most 255 bytes");

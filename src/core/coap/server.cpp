@@ -5,19 +5,25 @@
 
 #include "core/base/log.h"
 #include "core/coap/pdu.h"
+#include "core/coap/server_security.h"
+#include "core/coap/session_pool.h"
 
 namespace aiot::coap {
 namespace {
 
 constexpr int kDatagramsPerTurn = 64;
 
-/// The servers of this thread's loop, for serve_stray().
-std::vector<Server*>& servers() {
-  thread_local std::vector<Server*> all;
-  return all;
+coap_proto_t protocol(bool tcp, bool secure) {
+  if (tcp) return secure ? COAP_PROTO_TLS : COAP_PROTO_TCP;
+  return secure ? COAP_PROTO_DTLS : COAP_PROTO_UDP;
 }
 
 }  // namespace
+
+std::vector<Server*>& Server::all() {
+  thread_local std::vector<Server*> servers;
+  return servers;
+}
 
 Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
     : loop_(loop),
@@ -25,12 +31,13 @@ Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
       handler_(std::move(handler)),
       filter_(options_.duplicate_peers, options_.duplicate_ids),
       uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}) {
-  servers().push_back(this);
+  all().push_back(this);
 }
 
 bool Server::serve_stray(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response) {
   const auto local = from_coap(*coap_session_get_addr_local(session));
-  for (Server* server : servers()) {
+  for (Server* server : all()) {
+    if (server->options_.security) continue;
     for (std::size_t i = 0; i < std::min(server->options_.udp.size(), server->listeners_.size()); ++i) {
       const auto& bound = server->listeners_[i].bound();
       if (bound.port() != local.port() || (!bound.is_any() && bound != local)) continue;
@@ -42,7 +49,8 @@ bool Server::serve_stray(coap_session_t* session, const coap_pdu_t* request, coa
 }
 
 Server::~Server() {
-  std::erase(servers(), this);
+  std::erase(all(), this);
+  for (const auto& [remote, peer] : secured_) SessionPool::let_go(peer.session);
   if (running_ != nullptr) {
     // Destroyed by its own handler: the handler lives until it returns.
     running_->gone = true;
@@ -66,6 +74,8 @@ Server::~Server() {
 }
 
 Result<> Server::open() {
+  if (options_.security && options_.udp.size() > 1)
+    return make_error(Errc::usage, "a listener on DTLS has one address");
   held_timer_ = loop_.make_timer([this] { release_held(); });
   sweep_timer_ = loop_.make_timer([this] { sweep(); });
   refuse_timer_ = loop_.make_timer([this] { close_refused(); });
@@ -86,6 +96,7 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
       if (!peer.empty()) log::warn("{} sent a datagram that is no CoAP message", peer);
     };
   }
+  if (!tcp && options_.security) options.inspect = [this](int most) { return inspect(most); };
   auto made = Context::make(loop_, this, std::move(options));
   if (!made) return std::move(made).error();
   out = std::move(*made);
@@ -107,13 +118,22 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
     coap_add_resource(context, resource);
   }
 
-  if (tcp) {
+  if (options_.security) {
+    if (!secure_listeners(context, out->secure(), *options_.security))
+      return make_error(Errc::internal, "libcoap is built without OpenSSL");
+    SessionPool::borrow_from(context);
+    coap_register_event_handler(context, on_secure_event);
+    const auto lifetime = std::chrono::duration_cast<std::chrono::seconds>(options_.secured_lifetime);
+    coap_context_set_session_timeout(context, static_cast<unsigned>(lifetime.count()));
+    coap_context_set_max_handshake_sessions(context, static_cast<unsigned>(options_.max_handshakes));
+    if (!tcp) coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_secured));
+  } else if (tcp) {
     coap_register_event_handler(context, on_stream_event);
   } else {
     coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_idle_sessions));
   }
   for (const auto& address : addresses) {
-    auto listener = Listener::open(context, address, tcp);
+    auto listener = Listener::open(context, address, protocol(tcp, options_.security != nullptr));
     if (!listener) return std::move(listener).error();
     if (!tcp) listener->set_receive_buffer(options_.receive_buffer);
     listeners_.push_back(*listener);
@@ -169,6 +189,7 @@ ServerCounters Server::counters() const {
   auto out = counters_;
   for (std::size_t i = 0; i < std::min(options_.udp.size(), listeners_.size()); ++i)
     out.kernel_drops += listeners_[i].kernel_drops();
+  out.secured = secured_.size();
   return out;
 }
 
@@ -217,12 +238,14 @@ void Server::give_back(Exchange& exchange) {
 void Server::sweep() {
   uploads_.expire(loop_.now());
   bodies_.expire(loop_.now());
+  gate_.expire(loop_.now());
   arm_sweep();
 }
 
 void Server::arm_sweep() {
   constexpr Duration kSweep = std::chrono::seconds(10);
-  if (!sweep_timer_->armed() && uploads_.size() + bodies_.size() > 0) sweep_timer_->start(kSweep);
+  if (!sweep_timer_->armed() && uploads_.size() + bodies_.size() + gate_.size() > 0)
+    sweep_timer_->start(kSweep);
 }
 
 }  // namespace aiot::coap

@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/coap/body_table.h"
@@ -11,6 +12,7 @@
 #include "core/coap/context.h"
 #include "core/coap/duplicate_filter.h"
 #include "core/coap/exchange.h"
+#include "core/coap/hello_gate.h"
 #include "core/coap/listener.h"
 #include "core/coap/upload_table.h"
 #include "core/loop/event_loop.h"
@@ -38,6 +40,10 @@ class Server final : public CoapServer {
   /// come to the server's own. False when no server is there.
   static bool serve_stray(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
 
+  /// The session that `remote` has open on DTLS or TLS with the server that listens at `local`; null when
+  /// there is none.
+  static coap_session_t* secured_session(const SocketAddress& local, const SocketAddress& remote);
+
   /// Answers, once and for all, and takes the exchange back.
   void reply(Exchange& exchange, const ServerReply& reply);
 
@@ -56,6 +62,15 @@ class Server final : public CoapServer {
     std::unique_ptr<Timer> timer;
   };
 
+  /// A session on DTLS or TLS whose peer has proved who it is.
+  struct Secured {
+    coap_session_t* session = nullptr;
+    std::string identity;
+    std::uint64_t hello = 0;  ///< that it began with, by the gate's name
+  };
+
+  /// The servers of this thread's loop.
+  static std::vector<Server*>& all();
   Result<> open_context(bool tcp, const std::vector<SocketAddress>& addresses, std::unique_ptr<Context>& out);
   Result<> join_groups(bool first);
   static void on_libcoap_request(coap_resource_t* resource, coap_session_t* session,
@@ -63,6 +78,10 @@ class Server final : public CoapServer {
                                  coap_pdu_t* response) noexcept;
 
   static int on_stream_event(coap_session_t* session, coap_event_t event) noexcept;
+  static int on_secure_event(coap_session_t* session, coap_event_t event) noexcept;
+  Secured& secured(coap_session_t* session);
+  /// Lets through the gate what waits on the DTLS listener: how many datagrams libcoap may read.
+  int inspect(int most);
   void close_refused();
 
   void handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
@@ -117,6 +136,9 @@ class Server final : public CoapServer {
   ExchangeList held_;      ///< deferred, no ACK sent yet
   ExchangeList deferred_;  ///< deferred, nothing owed at once
   std::list<AtLeisure> at_leisure_;
+  std::unordered_map<SocketAddress, Secured> secured_;
+  HelloGate gate_;
+  std::string inspected_;
   std::size_t streams_open_ = 0;
   std::vector<SessionRef> refused_;  ///< streams beyond the limit, closed on the next turn
   std::unique_ptr<Timer> refuse_timer_;

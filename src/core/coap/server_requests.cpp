@@ -85,7 +85,8 @@ void Server::handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu
   Call call{request, response, &exchange};
   exchange.call = &call;
   exchange.session = session;
-  exchange.datagram = coap_session_get_proto(session) == COAP_PROTO_UDP;
+  const auto protocol = coap_session_get_proto(session);
+  exchange.datagram = protocol == COAP_PROTO_UDP || protocol == COAP_PROTO_DTLS;
   exchange.confirmable = coap_pdu_get_type(request) == COAP_MESSAGE_CON;
   exchange.message_id = static_cast<std::uint16_t>(coap_pdu_get_mid(request));
   exchange.payload = payload_of(request);
@@ -97,6 +98,7 @@ void Server::handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu
   peer_.address = from_coap(*coap_session_get_addr_remote(session));
   peer_.local = from_coap(*coap_session_get_addr_local(session));
   peer_.transport = exchange.datagram ? Transport::udp : Transport::tcp;
+  if (options_.security) peer_.credential = secured(session).identity;
   exchange.multicast = exchange.datagram && peer_.local.is_multicast();
 
   if (exchange.datagram) {

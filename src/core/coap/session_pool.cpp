@@ -1,12 +1,7 @@
 #include "core/coap/session_pool.h"
 
-#include <dirent.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
 #include "core/base/random.h"
 #include "core/coap/pdu.h"
@@ -22,40 +17,6 @@ constexpr unsigned kDatagram = COAP_RXBUFFER_SIZE;
 /// Requests are spaced here (one at a time to a destination); libcoap must not hold back the messages that
 /// cancel an observation or acknowledge.
 constexpr std::uint16_t kNoHolding = 16;
-constexpr std::size_t kTcpMargin = 2048;
-constexpr std::size_t kBlockSize = 1024;
-
-coap_pdu_type_t pdu_type(Type type) {
-  switch (type) {
-    case Type::con: return COAP_MESSAGE_CON;
-    case Type::non: return COAP_MESSAGE_NON;
-    case Type::ack: return COAP_MESSAGE_ACK;
-    case Type::rst: return COAP_MESSAGE_RST;
-  }
-  return COAP_MESSAGE_CON;
-}
-
-struct PduDeleter {
-  void operator()(coap_pdu_t* pdu) const { coap_delete_pdu(pdu); }
-};
-using PduPtr = std::unique_ptr<coap_pdu_t, PduDeleter>;
-
-PduPtr build_pdu(coap_session_t* session, const Message& message) {
-  PduPtr pdu(coap_pdu_init(pdu_type(message.type), static_cast<coap_pdu_code_t>(message.code),
-                           coap_new_message_id(session), coap_session_max_pdu_size(session)));
-  if (!pdu) return nullptr;
-  if (coap_add_token(pdu.get(), message.token.size(), bytes(message.token)) == 0) return nullptr;
-  auto options = message.options;
-  std::stable_sort(options.begin(), options.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [number, value] : options) {
-    if (!add_bytes(pdu.get(), number, value)) return nullptr;
-  }
-  if (!message.payload.empty() &&
-      coap_add_data(pdu.get(), message.payload.size(), bytes(message.payload)) == 0)
-    return nullptr;
-  return pdu;
-}
 
 Message read_pdu(const coap_pdu_t* pdu) {
   Message message;
@@ -103,97 +64,9 @@ bool fills_buffer(const coap_pdu_t* pdu) {
 
 }  // namespace
 
-// ---- Session ----
-
-Session::Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user, bool tcp)
-    : pool_(&pool), shard_(shard), handle_(handle), user_(&user), tcp_(tcp), open_(!tcp) {
-  coap_session_set_app_data(handle_, this);
-}
-
-Session::~Session() { close(); }
-
-void Session::close() {
-  auto* const handle = std::exchange(handle_, nullptr);
-  user_ = nullptr;
-  open_ = false;
-  if (handle == nullptr) return;
-  coap_session_set_app_data(handle, nullptr);
-  // What is being retransmitted holds a reference of its own, and would go on until it gave up.
-  coap_session_disconnected(handle, COAP_NACK_NOT_DELIVERABLE);
-  coap_session_release(handle);
-  pool_->released(*this);
-}
-
-void Session::drop_outstanding() {
-  if (handle_ == nullptr || tcp_) return;
-  // libcoap has no public call to drop one message. On UDP this drops them all and leaves the session
-  // standing. (It also lets other sessions of the context retransmit a little early, which does no harm.)
-  coap_session_set_app_data(handle_, nullptr);
-  coap_session_disconnected(handle_, COAP_NACK_NOT_DELIVERABLE);
-  coap_session_set_app_data(handle_, this);
-}
-
-void Session::set_ack_timeout(int seconds) {
-  if (handle_ != nullptr)
-    coap_session_set_ack_timeout(handle_, coap_fixed_point_t{static_cast<std::uint16_t>(seconds), 0});
-}
-
-std::size_t Session::max_single() const {
-  if (!tcp_ || handle_ == nullptr || !open_) return kBlockSize;
-  const auto most = coap_session_max_pdu_size(handle_);
-  return most > kBlockSize + kTcpMargin ? most - kTcpMargin : kBlockSize;
-}
-
-SocketAddress Session::remote() const {
-  if (handle_ == nullptr) return {};
-  return from_coap(*coap_session_get_addr_remote(handle_));
-}
-
-/// libcoap keeps its descriptors to itself, so the one bound to this session's own port is looked for.
-bool Session::set_multicast_interface(unsigned index) {
-  if (handle_ == nullptr) return false;
-  const auto wanted = from_coap(*coap_session_get_addr_local(handle_));
-  DIR* const directory = opendir("/proc/self/fd");
-  if (directory == nullptr) return false;
-  bool set = false;
-  while (const dirent* entry = readdir(directory)) {
-    const int fd = std::atoi(entry->d_name);
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    if (fd <= 2 || getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) continue;
-    if (address.ss_family != AF_INET6) continue;
-    if (SocketAddress::from(reinterpret_cast<const sockaddr*>(&address), size).port() != wanted.port())
-      continue;
-    // A stream socket of the same port refuses this, or does not mind it.
-    if (setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index) == 0) set = true;
-  }
-  closedir(directory);
-  return set;
-}
-
-Result<std::uint16_t> Session::send(const Message& message) {
-  if (handle_ == nullptr) return make_error(Errc::unreachable, "the connection is closed");
-  // A datagram socket tells a failure of the past at the next send: the second try is the one that counts.
-  for (int attempt = 0;; ++attempt) {
-    auto pdu = build_pdu(handle_, message);
-    if (!pdu) return make_error(Errc::usage, "the request does not fit into a CoAP message");
-    const auto id = static_cast<std::uint16_t>(coap_pdu_get_mid(pdu.get()));
-    errno = 0;
-    if (coap_send(handle_, pdu.release()) != COAP_INVALID_MID) return id;
-    const int error = errno;
-    if (attempt == 0 && error == ECONNREFUSED && !tcp_) continue;
-    if (error == EAGAIN || error == ENOBUFS)
-      return make_error(Errc::internal, "the system has no room to send", error);
-    auto failure = errno_error("cannot send", error != 0 ? error : ECONNRESET);
-    failure.code = Errc::unreachable;
-    return failure;
-  }
-}
-
-// ---- SessionPool ----
-
-SessionPool::SessionPool(EventLoop& loop, const ClientLimits& limits, UniqueFunction<void()> wake)
-    : loop_(loop), limits_(limits), wake_(std::move(wake)) {
+SessionPool::SessionPool(EventLoop& loop, const ClientLimits& limits, ClientSecurity security,
+                         UniqueFunction<void()> wake)
+    : loop_(loop), limits_(limits), security_(std::move(security)), wake_(std::move(wake)) {
   limits_.sessions_per_context = std::max<std::size_t>(limits_.sessions_per_context, 1);
 }
 
@@ -203,16 +76,18 @@ void SessionPool::close() {
   for (auto& shard : shards_) {
     while (!shard->sessions.empty()) shard->sessions.back()->close();
   }
+  while (!borrowed_.empty()) borrowed_.back()->close();
   inbox_.clear();
   shards_.clear();
 }
 
-Result<std::size_t> SessionPool::shard_with_room() {
+Result<std::size_t> SessionPool::shard_with_room(bool secure) {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    if (shards_[i]->sessions.size() < limits_.sessions_per_context) return i;
+    if (shards_[i]->secure == secure && shards_[i]->sessions.size() < limits_.sessions_per_context) return i;
   }
   auto shard = std::make_unique<Shard>();
   shard->pool = this;
+  shard->secure = secure;
   Context::Options options;
   options.all_at_once = true;
   options.notices.malformed = [this, at = shard.get()](std::string_view peer) {
@@ -225,6 +100,7 @@ Result<std::size_t> SessionPool::shard_with_room() {
   if (!context) return std::move(context).error();
   shard->context = std::move(*context);
   auto* const raw = shard->context->get();
+  if (secure) secure_clients(shard->context->secure());
   coap_register_response_handler(raw, &SessionPool::on_response);
   coap_register_nack_handler(raw, &SessionPool::on_nack);
   coap_register_event_handler(raw, &SessionPool::on_event);
@@ -234,15 +110,26 @@ Result<std::size_t> SessionPool::shard_with_room() {
 }
 
 Result<std::shared_ptr<Session>> SessionPool::make(const Endpoint& to, SessionUser& user) {
-  auto index = shard_with_room();
+  const bool secure = !to.secure.empty();
+  if (secure && !to.local.empty()) return borrow(to, user);
+  std::shared_ptr<tls::ClientContext> tls;
+  if (secure && security_.psk_key.empty()) {
+    auto context = tls::ClientContext::make(security_.files, to.secure);
+    if (!context) return std::move(context).error();
+    tls = std::move(*context);
+  }
+  auto index = shard_with_room(secure);
   if (!index) return std::move(index).error();
   auto& shard = *shards_[*index];
   const auto remote = to_coap(to.remote);
   coap_address_t local;
   if (!to.local.empty()) local = to_coap(to.local, to.remote.family());
   errno = 0;
-  auto* const handle = coap_new_client_session(shard.context->get(), to.local.empty() ? nullptr : &local,
-                                               &remote, to.tcp ? COAP_PROTO_TCP : COAP_PROTO_UDP);
+  const auto* from = to.local.empty() ? nullptr : &local;
+  auto* const handle =
+      secure ? new_secure_session(shard.context->get(), from, remote, to.tcp, security_, tls.get())
+             : coap_new_client_session(shard.context->get(), from, &remote,
+                                       to.tcp ? COAP_PROTO_TCP : COAP_PROTO_UDP);
   if (handle == nullptr) {
     const int error = errno;
     auto failure = errno_error(to.remote.text(), error != 0 ? error : EHOSTUNREACH);
@@ -251,15 +138,47 @@ Result<std::shared_ptr<Session>> SessionPool::make(const Endpoint& to, SessionUs
     return failure;
   }
   coap_session_set_nstart(handle, kNoHolding);
-  if (!to.tcp) coap_session_set_mtu(handle, kDatagram);
-  auto session = std::shared_ptr<Session>(new Session(*this, *index, handle, user, to.tcp));
+  if (!to.tcp && !secure) coap_session_set_mtu(handle, kDatagram);
+  auto session = std::shared_ptr<Session>(new Session(*this, *index, handle, user, to));
+  session->tls_ = std::move(tls);
   shard.sessions.push_back(session.get());
   ++sessions_;
   return session;
 }
 
+Result<std::shared_ptr<Session>> SessionPool::borrow(const Endpoint& to, SessionUser& user) {
+  auto* const handle = Server::secured_session(to.local, to.remote);
+  // Never in the clear, nor by a session of our own: only its peer knows how to prove who it is.
+  if (handle == nullptr || session_of(handle) != nullptr)
+    return make_error(Errc::unreachable, to.remote.text() + ": its secure session is no longer open");
+  coap_session_reference(handle);
+  coap_session_set_nstart(handle, kNoHolding);
+  auto session = std::shared_ptr<Session>(new Session(*this, Session::kBorrowed, handle, user, to));
+  session->tcp_ = coap_session_get_proto(handle) == COAP_PROTO_TLS;
+  session->open_ = coap_session_get_state(handle) == COAP_SESSION_STATE_ESTABLISHED;
+  borrowed_.push_back(session.get());
+  ++sessions_;
+  return session;
+}
+
+void SessionPool::borrow_from(coap_context_t* context) {
+  coap_register_response_handler(context, &SessionPool::on_response);
+  coap_register_nack_handler(context, &SessionPool::on_nack);
+}
+
+void SessionPool::let_go(coap_session_t* handle) {
+  auto* const session = session_of(handle);
+  if (session == nullptr) return;
+  SessionEvent event;
+  event.kind = SessionEvent::Kind::closed;
+  session->open_ = false;
+  session->handle_ = nullptr;
+  session->release(handle);
+  session->pool_->put(*session, std::move(event));
+}
+
 void SessionPool::released(Session& session) {
-  auto& list = shards_[session.shard_]->sessions;
+  auto& list = session.borrowed() ? borrowed_ : shards_[session.shard_]->sessions;
   const auto at = std::find(list.begin(), list.end(), &session);
   if (at == list.end()) return;
   *at = list.back();
@@ -304,19 +223,14 @@ void SessionPool::on_notice(Shard& shard, SessionEvent::Kind kind, std::string_v
   put(*meant, std::move(event));
 }
 
-SessionPool* SessionPool::pool_of(coap_session_t* session) {
-  return static_cast<SessionPool*>(Context::owner_of(session));
-}
-
 Session* SessionPool::session_of(coap_session_t* session) {
   return static_cast<Session*>(coap_session_get_app_data(session));
 }
 
 coap_response_t SessionPool::on_response(coap_session_t* handle, const coap_pdu_t*,
                                          const coap_pdu_t* received, coap_mid_t) noexcept {
-  auto* const pool = pool_of(handle);
   auto* const session = session_of(handle);
-  if (pool == nullptr || session == nullptr || session->user_ == nullptr) return COAP_RESPONSE_FAIL;
+  if (session == nullptr || session->user_ == nullptr) return COAP_RESPONSE_FAIL;
   if (!session->user_->knows_token(token_of(received))) {
     // A reset ends an observation nobody wants (RFC 7641 section 3.6); a late answer is just late.
     const bool acknowledgement = coap_pdu_get_type(received) == COAP_MESSAGE_ACK;
@@ -330,15 +244,14 @@ coap_response_t SessionPool::on_response(coap_session_t* handle, const coap_pdu_
     event.message = read_pdu(received);
     event.from = from_coap(*coap_session_get_addr_remote(handle));
   }
-  pool->put(*session, std::move(event));
+  session->pool_->put(*session, std::move(event));
   return COAP_RESPONSE_OK;
 }
 
 void SessionPool::on_nack(coap_session_t* handle, const coap_pdu_t*, coap_nack_reason_t reason,
                           coap_mid_t id) noexcept {
-  auto* const pool = pool_of(handle);
   auto* const session = session_of(handle);
-  if (pool == nullptr || session == nullptr) return;
+  if (session == nullptr) return;
   SessionEvent event;
   event.message_id = static_cast<std::uint16_t>(id);
   switch (reason) {
@@ -347,30 +260,35 @@ void SessionPool::on_nack(coap_session_t* handle, const coap_pdu_t*, coap_nack_r
     case COAP_NACK_ICMP_ISSUE: event.kind = SessionEvent::Kind::refused; break;
     default: event.kind = SessionEvent::Kind::closed; break;
   }
-  pool->put(*session, std::move(event));
+  session->pool_->put(*session, std::move(event));
 }
 
 int SessionPool::on_event(coap_session_t* handle, coap_event_t kind) noexcept {
-  auto* const pool = pool_of(handle);
   auto* const session = session_of(handle);
-  if (pool == nullptr || session == nullptr) return 0;
+  if (session == nullptr) return 0;
   SessionEvent event;
   switch (kind) {
+    case COAP_EVENT_DTLS_CONNECTED:
+      if (session->tcp_) return 0;  // capabilities are still to be exchanged
+      [[fallthrough]];
     case COAP_EVENT_SESSION_CONNECTED:
       // libcoap calls the session open only after this returns; the event is delivered a turn later.
       session->open_ = true;
       event.kind = SessionEvent::Kind::open;
       break;
+    case COAP_EVENT_DTLS_ERROR:
+    case COAP_EVENT_DTLS_CLOSED:
     case COAP_EVENT_TCP_CLOSED:
     case COAP_EVENT_TCP_FAILED:
     case COAP_EVENT_SESSION_CLOSED:
     case COAP_EVENT_SESSION_FAILED:
+      event.refused = session->distrust();
       session->open_ = false;
       event.kind = SessionEvent::Kind::closed;
       break;
     default: return 0;
   }
-  pool->put(*session, std::move(event));
+  session->pool_->put(*session, std::move(event));
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/coap/client_security.h"
 #include "core/coap/coap_client.h"
 #include "core/coap/context.h"
 #include "core/coap/message.h"
@@ -21,6 +22,9 @@ struct Endpoint {
   SocketAddress remote;
   SocketAddress local;  ///< empty for any
   bool tcp = false;
+  /// coaps: the host that the URI names, which its certificate must name too. With `local`, the session that
+  /// the host itself has opened with the server there.
+  std::string secure;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
   struct Hash {
     std::size_t operator()(const Endpoint& at) const {
@@ -32,18 +36,19 @@ struct Endpoint {
 /// What happened to a session.
 struct SessionEvent {
   enum class Kind : std::uint8_t {
-    open,       ///< TCP: connected and capabilities exchanged
+    open,       ///< connected: TCP's capabilities are exchanged, DTLS's handshake is done
     message,    ///< a response came
     refused,    ///< UDP: the host answered that nobody listens there (ICMP)
     reset,      ///< the peer reset the message `message_id`
     gave_up,    ///< libcoap's retransmissions of `message_id` are exhausted
-    closed,     ///< TCP: the connection failed or ended
+    closed,     ///< TCP, DTLS: the connection failed or ended
     malformed,  ///< a datagram came that is no CoAP message
   };
   Kind kind = Kind::message;
   Message message;
   std::uint16_t message_id = 0;
-  SocketAddress from;  ///< of a message: whoever sent it
+  SocketAddress from;   ///< of a message: whoever sent it
+  std::string refused;  ///< of closed: why there is no trust between the two; empty for other reasons
 };
 
 /// Who uses a session. on_event() runs on a turn of its own, never inside libcoap.
@@ -65,6 +70,8 @@ class Session : public std::enable_shared_from_this<Session> {
   ~Session();
 
   [[nodiscard]] bool open() const { return open_; }
+  /// DTLS, TLS: the peer has begun a handshake that is not done.
+  [[nodiscard]] bool handshake_under_way() const { return shaking_ && !open_; }
   /// Sends; the message's id is chosen here and returned. Errc::unreachable or internal otherwise, and then
   /// nothing left.
   Result<std::uint16_t> send(const Message& message);
@@ -82,21 +89,39 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   friend class SessionPool;
-  Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user, bool tcp);
+  friend tls::ClientContext* tls_of(const coap_session_t* session);
+  friend void note_handshake(const coap_session_t* session);
+  friend void note_alert(const coap_session_t* session, const char* why);
+  /// Of a session that a server has accepted.
+  static constexpr std::size_t kBorrowed = ~std::size_t(0);
+
+  Session(SessionPool& pool, std::size_t shard, coap_session_t* handle, SessionUser& user,
+          const Endpoint& to);
+  [[nodiscard]] bool borrowed() const { return shard_ == kBorrowed; }
+  /// Gives the handle back to libcoap.
+  void release(coap_session_t* handle);
 
   SessionPool* pool_;
   std::size_t shard_;
   coap_session_t* handle_;
   SessionUser* user_;
   bool tcp_;
+  bool secure_;
+  std::shared_ptr<tls::ClientContext> tls_;  ///< with certificates
   bool open_;
+  bool shaking_ = false;
+  std::string alert_;  ///< with which the peer ended the handshake
+  /// Why there is no trust between the two, after a handshake that came to nothing; empty when it did not
+  /// begin.
+  [[nodiscard]] std::string distrust() const;
 };
 
 /// Makes sessions and carries what libcoap tells of them to their users.
 class SessionPool {
  public:
   /// `wake` is called (perhaps inside libcoap) when there are events to deliver with dispatch().
-  SessionPool(EventLoop& loop, const ClientLimits& limits, UniqueFunction<void()> wake);
+  SessionPool(EventLoop& loop, const ClientLimits& limits, ClientSecurity security,
+              UniqueFunction<void()> wake);
   SessionPool(const SessionPool&) = delete;
   SessionPool& operator=(const SessionPool&) = delete;
   ~SessionPool();
@@ -110,10 +135,17 @@ class SessionPool {
   /// Drops every context. Sessions must be closed before.
   void close();
 
+  /// Sessions that the listeners of a server's `context` accept may be used from now on; the server passes on
+  /// what on_event() is to hear, and lets go of each before the context does.
+  static void borrow_from(coap_context_t* context);
+  static int on_event(coap_session_t* handle, coap_event_t event) noexcept;
+  static void let_go(coap_session_t* handle);
+
  private:
   friend class Session;
   struct Shard {
     SessionPool* pool = nullptr;
+    bool secure = false;  ///< libcoap keeps keys with the context: plain sessions have others
     std::unique_ptr<Context> context;
     std::vector<Session*> sessions;
   };
@@ -122,22 +154,24 @@ class SessionPool {
     SessionEvent event;
   };
 
-  Result<std::size_t> shard_with_room();
+  Result<std::size_t> shard_with_room(bool secure);
+  /// The session that the server at `to.local` has open with `to.remote`.
+  Result<std::shared_ptr<Session>> borrow(const Endpoint& to, SessionUser& user);
   void released(Session& session);
   void put(Session& session, SessionEvent event);
   void on_notice(Shard& shard, SessionEvent::Kind kind, std::string_view peer);
-  static SessionPool* pool_of(coap_session_t* session);
   static Session* session_of(coap_session_t* session);
   static coap_response_t on_response(coap_session_t* handle, const coap_pdu_t* sent,
                                      const coap_pdu_t* received, coap_mid_t id) noexcept;
   static void on_nack(coap_session_t* handle, const coap_pdu_t* sent, coap_nack_reason_t reason,
                       coap_mid_t id) noexcept;
-  static int on_event(coap_session_t* handle, coap_event_t event) noexcept;
 
   EventLoop& loop_;
   ClientLimits limits_;
+  ClientSecurity security_;
   UniqueFunction<void()> wake_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<Session*> borrowed_;
   std::vector<Waiting> inbox_;
   std::size_t sessions_ = 0;
 };

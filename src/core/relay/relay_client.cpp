@@ -133,15 +133,15 @@ class Discovery {
 
 class RelayClient final : public Client {
  public:
-  RelayClient(EventLoop& loop, std::string token, std::string prefix)
-      : loop_(loop), token_(std::move(token)), prefix_(std::move(prefix)) {}
+  RelayClient(EventLoop& loop, std::string token, std::string prefix, tls::ClientFiles files)
+      : loop_(loop), token_(std::move(token)), prefix_(std::move(prefix)), files_(std::move(files)) {}
 
   Operation request(Request request, Completion<Response> done) override {
     if (auto checked = check_request(request, false); !checked) {
       return refuse(loop_, exchange_error(std::move(checked).error(), is_write(request.method)),
                     std::move(done));
     }
-    const auto endpoint = endpoint_of(request.uri, prefix_);
+    const auto endpoint = endpoint_at(request.uri);
     auto exchange = std::make_shared<Exchange>(loop_, std::move(request), std::move(done));
     exchange->start(endpoint, token_);
     return handle_of(loop_, std::move(exchange));
@@ -151,7 +151,7 @@ class RelayClient final : public Client {
     if (auto checked = check_request(request, true); !checked) {
       return refuse(loop_, std::move(checked).error(), std::move(done));
     }
-    auto endpoint = endpoint_of(request.uri, prefix_);
+    auto endpoint = endpoint_at(request.uri);
     auto following = std::make_shared<Following>(loop_, std::move(endpoint), token_, std::move(request),
                                                  std::move(next), std::move(done));
     following->start();
@@ -164,7 +164,7 @@ class RelayClient final : public Client {
       return refuse(loop_, make_error(Errc::usage, "a broker to ask for its nodes must be named"),
                     std::move(done));
     }
-    auto endpoint = endpoint_of(*request.target, prefix_);
+    auto endpoint = endpoint_at(*request.target);
     auto discovery = std::make_shared<Discovery>(loop_, std::move(endpoint), token_, std::move(request),
                                                  std::move(found), std::move(done));
     discovery->start();
@@ -172,15 +172,23 @@ class RelayClient final : public Client {
   }
 
  private:
+  [[nodiscard]] ws::Endpoint endpoint_at(const Uri& uri) const {
+    auto endpoint = endpoint_of(uri, prefix_);
+    endpoint.files = files_;
+    return endpoint;
+  }
+
   EventLoop& loop_;
   std::string token_;
   std::string prefix_;
+  tls::ClientFiles files_;
 };
 
 }  // namespace
 
-std::unique_ptr<Client> make_relay_client(EventLoop& loop, std::string token, std::string prefix) {
-  return std::make_unique<RelayClient>(loop, std::move(token), std::move(prefix));
+std::unique_ptr<Client> make_relay_client(EventLoop& loop, std::string token, std::string prefix,
+                                          tls::ClientFiles files) {
+  return std::make_unique<RelayClient>(loop, std::move(token), std::move(prefix), std::move(files));
 }
 
 }  // namespace aiot::relay

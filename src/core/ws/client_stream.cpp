@@ -1,11 +1,9 @@
 #include "core/ws/client_stream.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -44,7 +42,6 @@ ClientStream::ClientStream(EventLoop& loop, const Endpoint& endpoint, Duration t
 ClientStream::~ClientStream() {
   *alive_ = false;
   close_socket();
-  if (tls_context_ != nullptr) SSL_CTX_free(tls_context_);
 }
 
 void ClientStream::close_socket() {
@@ -115,32 +112,23 @@ void ClientStream::connected() {
     return attempt_failed(errno_error(fmt::format("cannot connect to {}", address.text()), error));
   }
   timer_->stop();
-  if (endpoint_.tls) {
-    tls_context_ = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_min_proto_version(tls_context_, TLS1_2_VERSION);
-    SSL_CTX_set_default_verify_paths(tls_context_);
-    SSL_CTX_set_mode(tls_context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_verify(tls_context_, SSL_VERIFY_PEER, nullptr);
-    tls_ = SSL_new(tls_context_);
-    SSL_set_fd(tls_, descriptor_);
-    const auto host = endpoint_.host.substr(0, endpoint_.host.find('%'));
-    unsigned char raw[16];
-    const bool numeric =
-        inet_pton(AF_INET, host.c_str(), raw) == 1 || inet_pton(AF_INET6, host.c_str(), raw) == 1;
-    if (numeric) {
-      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_), host.c_str());
-    } else {
-      SSL_set_tlsext_host_name(tls_, host.c_str());
-      SSL_set1_host(tls_, host.c_str());
-    }
-    constexpr unsigned char alpn[] = "\x08http/1.1";
-    SSL_set_alpn_protos(tls_, alpn, sizeof alpn - 1);
-    state_ = State::handshaking;
-    return handshake();
-  }
+  if (endpoint_.tls) return begin_tls();
   state_ = State::open;
   watch_->set(FdWatch::kReadable);
   callbacks_.connected();
+}
+
+void ClientStream::begin_tls() {
+  auto context = tls::ClientContext::make(endpoint_.files, endpoint_.host);
+  if (!context) return fail(std::move(context).error());
+  tls_context_ = std::move(*context);
+  tls_ = SSL_new(tls_context_->get());
+  SSL_set_fd(tls_, descriptor_);
+  tls_context_->name_server(tls_);
+  constexpr unsigned char alpn[] = "\x08http/1.1";
+  SSL_set_alpn_protos(tls_, alpn, sizeof alpn - 1);
+  state_ = State::handshaking;
+  handshake();
 }
 
 bool ClientStream::waits_for_tls(int outcome) {
@@ -154,15 +142,8 @@ bool ClientStream::waits_for_tls(int outcome) {
 }
 
 Error ClientStream::tls_error() const {
-  std::string why;
-  if (const auto verdict = SSL_get_verify_result(tls_); verdict != X509_V_OK) {
-    why = X509_verify_cert_error_string(verdict);
-  } else if (const auto code = ERR_peek_last_error(); code != 0) {
-    const char* text = ERR_reason_error_string(code);
-    why = text != nullptr ? text : "handshake failed";
-  } else {
-    why = "the peer closed the connection";
-  }
+  std::string why = tls_context_->failure();
+  if (why.empty()) why = ERR_peek_error() == 0 ? "the peer closed the connection" : tls::openssl_reason();
   return make_error(Errc::unauthorized, fmt::format("no TLS with {}: {}", endpoint_text(endpoint_), why));
 }
 
@@ -225,6 +206,8 @@ void ClientStream::read() {
         const auto outcome = static_cast<int>(count);
         if (SSL_get_error(tls_, outcome) == SSL_ERROR_WANT_READ && out_.empty()) return;
         if (waits_for_tls(outcome)) return;
+        // With TLS 1.3 a client hears only now that the server refuses its certificate.
+        if (!tls_context_->failure().empty()) return fail(tls_error());
         // Only a close_notify ends a body that has no length; a cut connection may hide a part of it.
         if (SSL_get_error(tls_, outcome) != SSL_ERROR_ZERO_RETURN) {
           return fail(make_error(Errc::unreachable,

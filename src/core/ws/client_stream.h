@@ -1,13 +1,12 @@
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/loop/event_loop.h"
+#include "core/tls/client_context.h"
 #include "core/ws/ws_client.h"
 
 namespace aiot::ws {
@@ -44,6 +43,7 @@ class ClientStream {
   void attempt_failed(Error why);
   void on_event(unsigned events);
   void connected();
+  void begin_tls();
   void handshake();
   void write();
   void read();
@@ -66,7 +66,7 @@ class ClientStream {
 
   int descriptor_ = -1;
   std::unique_ptr<FdWatch> watch_;
-  SSL_CTX* tls_context_ = nullptr;
+  std::shared_ptr<tls::ClientContext> tls_context_;
   SSL* tls_ = nullptr;
   unsigned tls_wants_ = 0;
 

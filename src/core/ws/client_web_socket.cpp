@@ -41,10 +41,9 @@ void ClientWebSocket::start() {
   deadline_ = loop_.now() + options_.timeout;
   timer_ = loop_.make_timer([this] { on_timer(); });
   timer_->start(options_.timeout);
-  context_ = LwsContext::get(loop_, endpoint_.tls);
-  if (!context_) {
-    loop_.post([weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->finish(make_error(Errc::internal, "libwebsockets does not start"));
+  if (auto made = make_context(); !made) {
+    loop_.post([weak = weak_from_this(), error = std::move(made).error()] {
+      if (auto self = weak.lock()) self->finish(error);
     });
     return;
   }
@@ -53,6 +52,16 @@ void ClientWebSocket::start() {
         const auto self = shared_from_this();
         resolved(std::move(found));
       });
+}
+
+Result<> ClientWebSocket::make_context() {
+  if (endpoint_.tls) {
+    auto made = tls::ClientContext::make(endpoint_.files, endpoint_.host);
+    if (!made) return std::move(made).error();
+    tls_ = std::move(*made);
+  }
+  context_ = tls_ ? LwsContext::make(loop_, tls_) : LwsContext::get(loop_);
+  return context_ ? Result<>() : make_error(Errc::internal, "libwebsockets does not start");
 }
 
 void ClientWebSocket::resolved(Result<std::vector<SocketAddress>> addresses) {
@@ -85,7 +94,9 @@ void ClientWebSocket::dial_next() {
   info.path = path.empty() ? "/" : path.c_str();
   info.protocol = protocols.empty() ? nullptr : protocols.c_str();
   info.local_protocol_name = LwsContext::kClientProtocol;
-  info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (endpoint_.tls ? LCCSCF_USE_SSL : 0);
+  // The name is verified by our own tls::ClientContext; libwebsockets would take an address for a name.
+  info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT |
+                        (endpoint_.tls ? LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK : 0);
   info.alpn = "http/1.1";
   info.ietf_version_or_minus_one = -1;
   info.retry_and_idle_policy = LwsContext::no_keepalive();
@@ -299,6 +310,8 @@ int ClientWebSocket::received(std::string_view bytes) {
 }
 
 Error ClientWebSocket::refusal(lws* wsi, std::string_view text) const {
+  if (tls_ && !tls_->failure().empty())
+    return make_error(Errc::unauthorized, fmt::format("no TLS with {}: {}", where(), tls_->failure()));
   const auto status = static_cast<int>(lws_http_client_http_response(wsi));
   if (status != 0 && status != 101) return status_error(where(), status);
   // libwebsockets tells what went wrong by text alone.

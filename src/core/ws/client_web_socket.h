@@ -29,6 +29,7 @@ class ClientWebSocket final : public LwsHandler, public std::enable_shared_from_
  private:
   enum class State : std::uint8_t { connecting, open, closing, over };
 
+  Result<> make_context();
   void resolved(Result<std::vector<SocketAddress>> addresses);
   void dial_next();
   void attempt_failed(Error why);
@@ -50,6 +51,7 @@ class ClientWebSocket final : public LwsHandler, public std::enable_shared_from_
   Endpoint endpoint_;
   ClientOptions options_;
   WsClient::Callbacks callbacks_;
+  std::shared_ptr<tls::ClientContext> tls_;
   std::shared_ptr<LwsContext> context_;
   Operation resolving_;
   std::unique_ptr<Timer> timer_;

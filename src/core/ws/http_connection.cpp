@@ -10,6 +10,7 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/ws/forwarded.h"
 #include "core/ws/http_response.h"
 #include "core/ws/responder.h"
 
@@ -32,8 +33,14 @@ bool is_upgrade(const RequestHead& head) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(std::shared_ptr<ServerCore> core, int descriptor, const SocketAddress& peer)
-    : core_(std::move(core)), descriptor_(descriptor), peer_(peer) {}
+HttpConnection::HttpConnection(std::shared_ptr<ServerCore> core, int descriptor, const SocketAddress& peer,
+                               bool secure)
+    : core_(std::move(core)),
+      descriptor_(descriptor),
+      connected_(peer),
+      encrypted_(secure),
+      peer_(peer),
+      secure_(secure) {}
 
 HttpConnection::~HttpConnection() {
   watch_.reset();
@@ -144,6 +151,9 @@ bool HttpConnection::process_head() {
     return false;
   }
   head_ = std::move(*head);
+  peer_ = connected_;
+  secure_ = encrypted_;
+  apply_forwarded(core_->options().trusted_proxies, head_.headers, peer_, secure_);
   head_only_ = head_.method == "HEAD";
   keep_alive_ = keeps_alive(head_.minor, head_.headers);
   ++serial_;
@@ -195,6 +205,7 @@ void HttpConnection::dispatch() {
   request.headers = std::move(head_.headers);
   request.body = body_.take();
   request.peer = peer_;
+  request.secure = secure_;
   HttpResponder responder(std::make_shared<ConnectionReply>(weak_from_this(), serial_));
   core_->on_request()(std::move(request), std::move(responder));
 }
@@ -218,6 +229,7 @@ void HttpConnection::upgrade() {
   request.subprotocols = split_list(join_header(request.headers, "sec-websocket-protocol"));
   request.origin = find_header(request.headers, "origin");
   request.peer = peer_;
+  request.secure = secure_;
   auto decision = core_->on_upgrade()(request);
   if (state_ == State::closed) return;
   if (!decision.session) {
@@ -259,6 +271,9 @@ void HttpConnection::reply(std::uint64_t serial, HttpResponse response) {
 void HttpConnection::start_response(HttpResponse response) {
   if (core_->stopping() || peer_closed_ || response.stream) keep_alive_ = false;
   response_ = std::move(response);
+  const auto age = std::chrono::floor<std::chrono::seconds>(core_->options().strict_transport).count();
+  if (secure_ && age > 0)
+    response_.headers.emplace_back("Strict-Transport-Security", fmt::format("max-age={}", age));
   if (head_only_ || is_bodiless(response_.status)) response_.stream.reset();
   out_body_ = response_.static_body ? *response_.static_body : std::string_view(response_.body);
   out_ = response_head(response_, out_body_.size(), keep_alive_, core_->loop().wall_now());

@@ -12,7 +12,7 @@ namespace aiot::ws {
 /// answered one after another; what a client sends ahead waits, up to a bound, then in the socket.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(std::shared_ptr<ServerCore> core, int descriptor, const SocketAddress& peer);
+  HttpConnection(std::shared_ptr<ServerCore> core, int descriptor, const SocketAddress& peer, bool secure);
   ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
@@ -54,7 +54,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   std::shared_ptr<ServerCore> core_;
   int descriptor_;
-  SocketAddress peer_;
+  const SocketAddress connected_;  ///< the other end, perhaps a proxy's
+  const bool encrypted_;
+  SocketAddress peer_;  ///< of the current request
+  bool secure_;
   std::unique_ptr<FdWatch> watch_;
   unsigned watched_ = 0;
   State state_ = State::head;

@@ -11,11 +11,16 @@
 #include "core/base/address.h"
 #include "core/base/completion.h"
 #include "core/base/function.h"
+#include "core/base/networks.h"
 #include "core/base/time.h"
 
 namespace aiot {
 
 class EventLoop;
+
+namespace tls {
+class Identity;
+}
 
 namespace ws {
 
@@ -152,6 +157,12 @@ struct UpgradeDecision {
 
 struct HttpServerOptions {
   SocketAddress listen;
+  /// TLS (1.2 and 1.3) alone is spoken, with what this holds when a connection comes; null: none.
+  std::shared_ptr<tls::Identity> identity;
+  /// From these, X-Forwarded-For, -Proto and -Host and Forwarded (RFC 7239) are believed.
+  Networks trusted_proxies;
+  /// Browsers use TLS alone with this host for so long (RFC 6797), told in answers over TLS; zero: not told.
+  Duration strict_transport{};
   std::size_t max_head = 8 * 1024;  ///< 431 beyond
   Duration head_timeout = std::chrono::seconds(10);
   std::size_t max_body = 1024 * 1024;     ///< 413 beyond
@@ -169,8 +180,9 @@ struct HttpServerOptions {
 struct HttpServerCounters {
   std::uint64_t connections = 0;  ///< open now
   std::uint64_t accepted = 0;
-  std::uint64_t refused_heads = 0;  ///< malformed, too long or too slow
-  std::uint64_t refused_full = 0;   ///< closed for want of room
+  std::uint64_t refused_heads = 0;      ///< malformed, too long or too slow
+  std::uint64_t refused_full = 0;       ///< closed for want of room
+  std::uint64_t failed_handshakes = 0;  ///< TLS
 };
 
 /// HTTP/1.1 and WebSocket on one port. Sockets get TCP_NODELAY. HEAD is GET without a body; the handler never

@@ -54,9 +54,8 @@ class DescriptorLimit {
   bool changed_ = false;
 };
 
-using Key = std::pair<EventLoop*, bool>;
-std::map<Key, std::weak_ptr<LwsContext>>& contexts() {
-  static thread_local std::map<Key, std::weak_ptr<LwsContext>> map;
+std::map<EventLoop*, std::weak_ptr<LwsContext>>& contexts() {
+  static thread_local std::map<EventLoop*, std::weak_ptr<LwsContext>> map;
   return map;
 }
 
@@ -111,31 +110,38 @@ std::uintptr_t as_number(const void* ticket) { return reinterpret_cast<std::uint
 }  // namespace
 
 struct LwsContext::Shared {
+  std::shared_ptr<tls::ClientContext> tls;
   std::unordered_map<std::uintptr_t, LwsHandler*> handlers;
   std::uintptr_t last_ticket = 0;
   void* adopting = nullptr;  ///< ticket of the socket being handed over
   int depth = 0;             ///< of callbacks on the stack
 };
 
-LwsContext::LwsContext(EventLoop& loop, bool tls)
-    : loop_(loop), tls_(tls), shared_(std::make_unique<Shared>()) {}
+LwsContext::LwsContext(EventLoop& loop, std::shared_ptr<tls::ClientContext> tls)
+    : loop_(loop), shared_(std::make_unique<Shared>()) {
+  shared_->tls = std::move(tls);
+}
 
-std::shared_ptr<LwsContext> LwsContext::get(EventLoop& loop, bool tls) {
-  auto& known = contexts()[{&loop, tls}];
+std::shared_ptr<LwsContext> LwsContext::get(EventLoop& loop) {
+  auto& known = contexts()[&loop];
   if (auto context = known.lock()) return context;
-  std::unique_ptr<LwsContext> made(new LwsContext(loop, tls));
+  auto context = make(loop, nullptr);
+  if (context) known = context;
+  return context;
+}
+
+std::shared_ptr<LwsContext> LwsContext::make(EventLoop& loop, std::shared_ptr<tls::ClientContext> tls) {
+  std::unique_ptr<LwsContext> made(new LwsContext(loop, std::move(tls)));
   if (loop.native() == nullptr || !made->start()) {
     log::error("libwebsockets does not start: is its libuv plugin (libwebsockets-evlib-uv) installed?");
     return nullptr;
   }
   // The last user often lets go inside a callback of libwebsockets: then the context goes on the next turn
   // (or with the loop, should it not come to that).
-  std::shared_ptr<LwsContext> context(made.release(), [](LwsContext* gone) {
-    std::unique_ptr<LwsContext> owner(gone);
-    if (gone->shared_->depth > 0) gone->loop_.post([owner = std::move(owner)] {});
-  });
-  known = context;
-  return context;
+  return {made.release(), [](LwsContext* gone) {
+            std::unique_ptr<LwsContext> owner(gone);
+            if (gone->shared_->depth > 0) gone->loop_.post([owner = std::move(owner)] {});
+          }};
 }
 
 bool LwsContext::start() {
@@ -151,7 +157,10 @@ bool LwsContext::start() {
   info.protocols = protocols;
   info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_JUST_USE_RAW_ORIGIN;
   // OpenSSL is initialised only where it is used.
-  if (tls_) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+  if (shared_->tls) {
+    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.provided_client_ssl_ctx = shared_->tls->get();
+  }
   info.foreign_loops = loops_;
   info.pt_serv_buf_size = kWriteSize;
   info.retry_and_idle_policy = no_keepalive();
@@ -175,7 +184,7 @@ bool LwsContext::start() {
 
 LwsContext::~LwsContext() {
   auto& map = contexts();
-  if (const auto at = map.find({&loop_, tls_}); at != map.end() && at->second.expired()) map.erase(at);
+  if (const auto at = map.find(&loop_); at != map.end() && at->second.expired()) map.erase(at);
   if (context_ == nullptr) return;
   shared_->handlers.clear();
   Burial::begin(context_, std::shared_ptr<Shared>(std::move(shared_)), loop_);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/loop/event_loop.h"
+#include "core/tls/client_context.h"
 
 namespace aiot::ws {
 
@@ -17,13 +18,14 @@ class LwsHandler {
   virtual int on_lws(lws* wsi, lws_callback_reasons reason, void* in, std::size_t size) noexcept = 0;
 };
 
-/// A libwebsockets context on an event loop. Servers and clients of a loop share one; it is made for the
-/// first and goes with the last. Clients on TLS have one of their own, so that OpenSSL is set up for them
-/// alone.
+/// A libwebsockets context on an event loop. Servers and plain clients of a loop share one; it is made for
+/// the first and goes with the last. A client on TLS has one of its own, with what it checks its server by.
 class LwsContext {
  public:
   /// Null when libwebsockets cannot start (its libuv plugin is not installed); the log says why.
-  static std::shared_ptr<LwsContext> get(EventLoop& loop, bool tls);
+  static std::shared_ptr<LwsContext> get(EventLoop& loop);
+  /// One for connections on TLS.
+  static std::shared_ptr<LwsContext> make(EventLoop& loop, std::shared_ptr<tls::ClientContext> tls);
   ~LwsContext();
   LwsContext(const LwsContext&) = delete;
   LwsContext& operator=(const LwsContext&) = delete;
@@ -64,12 +66,11 @@ class LwsContext {
   /// What callbacks need; it stays until the last of them, when this object has gone.
   struct Shared;
 
-  LwsContext(EventLoop& loop, bool tls);
+  LwsContext(EventLoop& loop, std::shared_ptr<tls::ClientContext> tls);
   bool start();
   static int on_callback(lws* wsi, lws_callback_reasons reason, void* user, void* in, std::size_t size);
 
   EventLoop& loop_;
-  bool tls_;
   lws_context* context_ = nullptr;
   lws_vhost* vhost_ = nullptr;
   std::unique_ptr<Shared> shared_;

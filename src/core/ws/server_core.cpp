@@ -12,6 +12,7 @@
 #include <cerrno>
 
 #include "core/base/log.h"
+#include "core/tls/identity.h"
 #include "core/ws/http_connection.h"
 #include "core/ws/server_web_socket.h"
 
@@ -25,6 +26,8 @@ constexpr int kAcceptShare = 64;
 constexpr Duration kFlushShare = std::chrono::milliseconds(5);
 /// Bytes in a socket that the network has not taken yet: what a client that does not read costs the kernel.
 constexpr int kUnsentBytes = 256 * 1024;
+/// Secure connections that are closed here and whose last bytes are on their way: more, and the first is cut.
+constexpr std::size_t kMaxLingering = 256;
 constexpr std::string_view kShuttingDown = "the server is shutting down";
 
 /// max_connections needs descriptors: the soft limit is raised as far as the hard one allows.
@@ -59,8 +62,9 @@ ServerCore::~ServerCore() {
 }
 
 Result<> ServerCore::listen() {
-  raise_descriptor_limit(options_.max_connections);
-  lws_ = LwsContext::get(loop_, false);
+  // A secure connection has a socket pair beside its own socket.
+  raise_descriptor_limit(options_.max_connections * (options_.identity ? 3 : 1));
+  lws_ = LwsContext::get(loop_);
   if (!lws_) return make_error(Errc::internal, "libwebsockets does not start");
   const auto& at = options_.listen;
   const auto failed = [&](int error) {
@@ -136,10 +140,41 @@ void ServerCore::accepted(int descriptor, const SocketAddress& peer) {
   ++accepted_;
   const int on = 1;
   (void)::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  http_.push_back(std::make_shared<HttpConnection>(shared_from_this(), descriptor, peer));
+  const bool secure = options_.identity != nullptr;
+  if (secure) descriptor = encrypt(descriptor, peer);
+  if (descriptor < 0) return;
+  http_.push_back(std::make_shared<HttpConnection>(shared_from_this(), descriptor, peer, secure));
   http_.back()->place = std::prev(http_.end());
   http_.back()->start();
   arm_tick();
+}
+
+int ServerCore::encrypt(int descriptor, const SocketAddress& peer) {
+  int pair[2] = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
+    log::warn("no TLS with {}: {}", peer.text(), errno_error("no socket pair", errno).message);
+    ++refused_full_;
+    ::close(descriptor);
+    return -1;
+  }
+  if (tunnels_.size() >= options_.max_connections + kMaxLingering) {
+    const auto first = std::find_if(tunnels_.begin(), tunnels_.end(),
+                                    [](const auto& tunnel) { return tunnel->lingering(); });
+    if (first != tunnels_.end()) tunnels_.erase(first);
+  }
+  (void)::setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
+  const auto place = tunnels_.insert(tunnels_.end(), nullptr);
+  *place = std::make_unique<tls::Tunnel>(loop_, *options_.identity->context(), descriptor, pair[0],
+                                         options_.write_timeout, [this, place, peer] {
+                                           if (const auto& why = (*place)->failure(); !why.empty()) {
+                                             ++failed_handshakes_;
+                                             log::debug("no TLS with {}: {}", peer.text(), why);
+                                           }
+                                           tunnels_.erase(place);
+                                           check_drained();
+                                         });
+  (*place)->start();
+  return pair[1];
 }
 
 void ServerCore::adopt(int descriptor, std::string_view key, std::string_view rest, UpgradeDecision decision,
@@ -244,6 +279,7 @@ HttpServerCounters ServerCore::counters() const {
   counters.accepted = accepted_;
   counters.refused_heads = refused_heads_;
   counters.refused_full = refused_full_;
+  counters.failed_handshakes = failed_handshakes_;
   return counters;
 }
 
@@ -265,19 +301,20 @@ void ServerCore::shut_down(Duration deadline, Completion<> done) {
       connection.close();
     }
     for (auto& socket : sockets_) socket->abort();
+    tunnels_.clear();
   });
   drain_timer_->start(deadline);
   check_drained();
 }
 
 void ServerCore::check_drained() {
-  if (!drained_ || drain_posted_ || !http_.empty() || !sockets_.empty()) return;
+  if (!drained_ || drain_posted_ || !http_.empty() || !sockets_.empty() || !tunnels_.empty()) return;
   drain_posted_ = true;
   loop_.post([weak = weak_from_this()] {
     if (auto self = weak.lock()) {
       self->drain_posted_ = false;
       // A connection that became a WebSocket in between ends first.
-      if (!self->http_.empty() || !self->sockets_.empty()) return;
+      if (!self->http_.empty() || !self->sockets_.empty() || !self->tunnels_.empty()) return;
       self->drain_timer_.reset();
       if (self->drained_) self->drained_(Result<>{});
     }
@@ -293,6 +330,7 @@ void ServerCore::stop() {
   tick_.reset();
   if (listener_ >= 0) ::close(std::exchange(listener_, -1));
   while (!http_.empty()) http_.front()->close();
+  tunnels_.clear();
   ready_.clear();
   flushing_.clear();
   auto sockets = std::exchange(sockets_, {});

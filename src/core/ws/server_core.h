@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/loop/event_loop.h"
+#include "core/tls/tunnel.h"
 #include "core/ws/http_head.h"
 #include "core/ws/http_server.h"
 #include "core/ws/lws_context.h"
@@ -55,6 +56,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
  private:
   void accept_some();
   void accepted(int descriptor, const SocketAddress& peer);
+  /// Puts TLS before a connection: its clear end takes the descriptor's place, -1 when there is none to be
+  /// had.
+  int encrypt(int descriptor, const SocketAddress& peer);
   /// Closes the connection that has waited longest for a request, so that nobody keeps others out by opening
   /// idle ones; false when all are at work.
   bool make_room();
@@ -76,6 +80,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::unique_ptr<FdWatch> accept_watch_;
   SocketAddress bound_;
 
+  std::list<std::unique_ptr<tls::Tunnel>> tunnels_;
   std::list<std::shared_ptr<HttpConnection>> http_;
   std::list<std::shared_ptr<ServerWebSocket>> sockets_;
   std::vector<ServerWebSocket*> ready_;
@@ -92,6 +97,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::uint64_t accepted_ = 0;
   std::uint64_t refused_heads_ = 0;
   std::uint64_t refused_full_ = 0;
+  std::uint64_t failed_handshakes_ = 0;
 };
 
 }  // namespace aiot::ws

@@ -9,6 +9,7 @@
 
 #include "core/base/completion.h"
 #include "core/base/time.h"
+#include "core/tls/client_files.h"
 #include "core/ws/http_server.h"
 
 namespace aiot {
@@ -22,7 +23,8 @@ struct Endpoint {
   bool tls = false;
   std::string host;
   std::uint16_t port = 0;
-  std::string path;  ///< prefix before /gw, /ws and /api; starts with '/' or is empty
+  std::string path;             ///< prefix before /gw, /ws and /api; starts with '/' or is empty
+  tls::ClientFiles files = {};  ///< read anew for each connection
 };
 /// From ws, wss, http, https, aiot and aiots URLs, with an optional path prefix. Errc::usage otherwise.
 Result<Endpoint> parse_endpoint(std::string_view url);
@@ -38,7 +40,7 @@ struct ClientOptions {
 };
 
 /// One outgoing WebSocket. Made connecting; destroyed it closes (1001) without further callbacks, also from
-/// inside one. On TLS the certificate is verified against the system's (or SSL_CERT_FILE's) authorities.
+/// inside one. On TLS the server's certificate is verified.
 class WsClient {
  public:
   struct Callbacks {

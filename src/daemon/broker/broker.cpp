@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/loop/event_loop.h"
+#include "core/tls/identity.h"
 #include "core/ws/http_server.h"
 #include "daemon/broker/access.h"
 #include "daemon/broker/admission.h"
@@ -92,7 +93,16 @@ class BrokerImpl final : public Broker {
     loop_.post([closed] { closed({}); });
   }
 
-  void reload() override { refresh(true); }
+  void reload() override {
+    if (identity_) {
+      if (auto read = identity_->reload(); !read) {
+        log::error("the certificate stays as it was: {}", read.error().message);
+      } else {
+        log::info("read the certificate in {} again", options_.tls_cert);
+      }
+    }
+    refresh(true);
+  }
 
   ~BrokerImpl() override { stopped_.dismiss(); }
 
@@ -102,6 +112,14 @@ class BrokerImpl final : public Broker {
     options.listen = options_.listen;
     options.max_body = kMaxBody;
     options.max_message = kMaxMessage;
+    if (!options_.tls_cert.empty()) {
+      auto identity = tls::Identity::load(options_.tls_cert, options_.tls_key);
+      if (!identity) return identity.error();
+      identity_ = std::move(*identity);
+    }
+    options.identity = identity_;
+    options.trusted_proxies = options_.trusted_proxies;
+    options.strict_transport = options_.strict_transport;
     auto server = ws::HttpServer::listen(
         loop_, options,
         [this](ws::HttpRequest request, ws::HttpResponder responder) {
@@ -121,6 +139,7 @@ class BrokerImpl final : public Broker {
     if (!options_.access.legacy_listen) return {};
     ws::HttpServerOptions options;
     options.listen = *options_.access.legacy_listen;
+    options.trusted_proxies = options_.trusted_proxies;
     options.max_body = 0;
     options.max_message = kMaxMessage;
     auto server = ws::HttpServer::listen(
@@ -149,8 +168,8 @@ class BrokerImpl final : public Broker {
     const auto at = server_->bound();
     const std::string host =
         at.is_any() && !own_name_.empty() ? fmt::format("{}:{}", own_name_, at.port()) : at.text();
-    log::warn("there are no users yet; whoever opens this link first becomes the administrator: http://{}{}",
-              host, path);
+    log::warn("there are no users yet; whoever opens this link first becomes the administrator: {}://{}{}",
+              identity_ ? "https" : "http", host, path);
   }
 
   void refresh(bool all) {
@@ -373,7 +392,8 @@ class BrokerImpl final : public Broker {
     refresh(false);
     refresh_timer_->start(kRefreshEvery);
   });
-  std::uint64_t refused_ = 0;  ///< for want of a token, a login or a role
+  std::uint64_t refused_ = 0;                ///< for want of a token, a login or a role
+  std::shared_ptr<tls::Identity> identity_;  ///< null without TLS
   std::unique_ptr<ws::HttpServer> legacy_;
   std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above
 };

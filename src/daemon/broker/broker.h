@@ -7,6 +7,7 @@
 
 #include "core/base/address.h"
 #include "core/base/completion.h"
+#include "core/base/networks.h"
 #include "core/base/time.h"
 #include "daemon/broker/access_options.h"
 #include "daemon/broker/site.h"
@@ -28,6 +29,10 @@ struct Options {
   AccessOptions access;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
+  std::string tls_cert;  ///< PEM, with its chain: https and wss alone are spoken; empty: http and ws
+  std::string tls_key;   ///< empty: in the file of the certificate
+  Networks trusted_proxies;
+  Duration strict_transport{};  ///< HSTS over TLS; zero: none
   SiteOptions site;
 };
 
@@ -42,7 +47,8 @@ class Broker {
   [[nodiscard]] virtual SocketAddress legacy_bound() const = 0;
   /// Closes every session and the port; `done` within `deadline`.
   virtual void stop(Duration deadline, Completion<> done) = 0;
-  virtual void reload() = 0;  ///< SIGHUP: keys again; a bad file is logged and the old keys stay
+  /// SIGHUP: keys and certificate again; a bad file is logged and what was before stays.
+  virtual void reload() = 0;
 };
 
 }  // namespace broker

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "daemon/gateway/policy.h"
 
 namespace aiot::gateway {
@@ -24,6 +25,7 @@ Claims::Verdict Claims::claim(Node& node, const coap::Peer& peer, const Now& now
     request.ticket = claim.probes[i] = core_.next_ticket();
     request.to = to;
     request.from = from;
+    request.secure = !node.credential.empty();
     request.resource = ".well-known/core";
     request.timeout = kProbeTime;
     probes_.emplace(request.ticket, node.uid);
@@ -36,6 +38,20 @@ Claims::Verdict Claims::claim(Node& node, const coap::Peer& peer, const Now& now
     if (node.address.port() != node.server_port && !node.local.empty()) probe(1, node.address, node.local);
   }
   return Verdict::probing;
+}
+
+bool Claims::is_foreign(const Node& node, const coap::Peer& peer, const Now& now) {
+  if (node.credential.empty() || node.credential == peer.credential) return false;
+  core_.counters.drop(Drop::uid_conflict);
+  if (!foreigners_.allow()) return true;
+  ++core_.counters.uid_conflicts;
+  auto message = fmt::format(
+      "{} says it is '{}', which has proved to be {}, and has {}: refused", peer.address.host(), node.uid,
+      text::escape_controls(node.credential),
+      peer.credential.empty() ? "no credential" : "proved to be " + text::escape_controls(peer.credential));
+  log::warn("{}", message);
+  core_.effects.item(wire::Notice{"uid_conflict", node.uid, std::move(message), now.wall});
+  return true;
 }
 
 bool Claims::waiting_at(const SocketAddress& address) const {
@@ -74,7 +90,8 @@ bool Claims::responded(Ticket ticket, const Result<Response>& result, const Now&
   const coap::Peer claimant = claim.claimant;
   cancel(claim);
   claims_.erase(at);
-  if (node != nullptr) policy_.move(*node, claimant, false, now);
+  // It may have proved who it is meanwhile.
+  if (node != nullptr && !is_foreign(*node, claimant, now)) policy_.move(*node, claimant, false, now);
   return true;
 }
 

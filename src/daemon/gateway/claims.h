@@ -24,6 +24,8 @@ class Claims {
 
   enum class Verdict { probing, refused };
   Verdict claim(Node& node, const coap::Peer& peer, const Now& now);
+  /// The node speaks with a credential that `peer` has not proved: counted, and told as a conflict.
+  bool is_foreign(const Node& node, const coap::Peer& peer, const Now& now);
   /// Somebody at that address waits for the outcome of a claim.
   [[nodiscard]] bool waiting_at(const SocketAddress& address) const;
   /// True when the ticket was a probe's.
@@ -53,7 +55,7 @@ class Claims {
   std::unordered_map<std::string, Claim> claims_;
   std::unordered_map<Ticket, std::string> probes_;
   std::unordered_map<std::string, Refusal> refusals_;
-  log::Limiter conflicts_{5};
+  log::Limiter foreigners_{5}, conflicts_{5};
 };
 
 }  // namespace aiot::gateway

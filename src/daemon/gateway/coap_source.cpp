@@ -44,7 +44,6 @@ Result<void> CoapSource::listen(const SocketAddress& address) {
   coap::ServerOptions options;
   options.udp = {address};
   options.tcp = {address};
-  options.max_upload = kMaxValue + kMaxResource + 1;
   if (address.is_any()) {
     options.join_multicast = {"224.0.1.187"};
     if (address.family() == AF_INET6) {
@@ -52,24 +51,59 @@ Result<void> CoapSource::listen(const SocketAddress& address) {
       options.join_multicast.emplace_back("ff05::fd");
     }
   }
-  auto server = coap::CoapServer::listen(
-      loop_, std::move(options), [this](const coap::ServerRequest& request, coap::Responder responder) {
-        handle(request, std::move(responder));
-      });
+  auto server = serve(std::move(options));
   if (!server) return server.error();
   server_ = std::move(*server);
   return {};
 }
 
+Result<void> CoapSource::listen(const SocketAddress& address,
+                                std::shared_ptr<tls::ListenerSecurity> security) {
+  coap::ServerOptions options;
+  options.udp = {address};
+  options.tcp = {address};
+  options.security = std::move(security);
+  auto server = serve(std::move(options));
+  if (!server) return server.error();
+  secure_ = std::move(*server);
+  return {};
+}
+
+Result<std::unique_ptr<coap::CoapServer>> CoapSource::serve(coap::ServerOptions options) {
+  options.max_upload = kMaxValue + kMaxResource + 1;
+  return coap::CoapServer::listen(loop_, std::move(options),
+                                  [this](const coap::ServerRequest& request, coap::Responder responder) {
+                                    handle(request, std::move(responder));
+                                  });
+}
+
 std::vector<std::pair<std::string, SocketAddress>> CoapSource::listeners() const {
   std::vector<std::pair<std::string, SocketAddress>> out;
-  if (!server_) return out;
-  for (const auto& bound : server_->bound()) out.emplace_back(out.empty() ? "coap" : "coap+tcp", bound);
+  const auto add = [&out](const std::unique_ptr<coap::CoapServer>& server, const char* udp, const char* tcp) {
+    if (!server) return;
+    const auto bound = server->bound();
+    out.emplace_back(udp, bound.front());
+    out.emplace_back(tcp, bound.back());
+  };
+  add(server_, "coap", "coap+tcp");
+  add(secure_, "coaps", "coaps+tcp");
   return out;
 }
 
 coap::ServerCounters CoapSource::counters() const {
-  return server_ ? server_->counters() : coap::ServerCounters{};
+  auto out = server_ ? server_->counters() : coap::ServerCounters{};
+  if (!secure_) return out;
+  const auto secure = secure_->counters();
+  out.requests += secure.requests;
+  out.duplicates += secure.duplicates;
+  out.malformed += secure.malformed;
+  out.kernel_drops += secure.kernel_drops;
+  out.uploads_refused += secure.uploads_refused;
+  out.overloads += secure.overloads;
+  out.failed_handshakes = secure.failed_handshakes;
+  out.refused_hellos = secure.refused_hellos;
+  out.secured = secure.secured;
+  return out;
 }
 
 void CoapSource::answer_when_stored(coap::ServerReply reply, coap::Responder responder) {
@@ -101,7 +135,9 @@ void CoapSource::handle(const coap::ServerRequest& request, coap::Responder resp
       return;
     }
     const Origin origin{request.peer.address, request.message_id, request.token};
-    const bool may_repeat = path[0] == "server" && request.peer.transport == coap::Transport::udp;
+    // A secure session does not outlive this process, and with it go the repeats of what was said there.
+    const bool may_repeat = path[0] == "server" && request.peer.transport == coap::Transport::udp &&
+                            request.peer.credential.empty();
     sink_.begin(may_repeat ? &origin : nullptr);
     answer_when_stored(path[0] == "server" ? policy_.post(request.payload, request.peer, now())
                                            : policy_.alive(request.payload, request.peer, now()),

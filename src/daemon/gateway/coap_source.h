@@ -23,13 +23,19 @@ class CoapSource {
   /// UDP and TCP at `address`; on a wildcard address it joins the CoAP multicast
   /// groups. Errc::unreachable: the address is in use.
   Result<void> listen(const SocketAddress& address);
-  void close() { server_.reset(); }
+  /// DTLS and TLS at `address`, for the nodes that `security` lets in. Likewise.
+  Result<void> listen(const SocketAddress& address, std::shared_ptr<tls::ListenerSecurity> security);
+  void close() {
+    server_.reset();
+    secure_.reset();
+  }
   /// A /server message of an earlier run was answered: its repeat is not a new one.
   void remember(const Origin& origin, const Update& update);
   [[nodiscard]] std::vector<std::pair<std::string, SocketAddress>> listeners() const;
   [[nodiscard]] coap::ServerCounters counters() const;
 
  private:
+  Result<std::unique_ptr<coap::CoapServer>> serve(coap::ServerOptions options);
   void handle(const coap::ServerRequest& request, coap::Responder responder);
   /// Answers once what the request brought is safe.
   void answer_when_stored(coap::ServerReply reply, coap::Responder responder);
@@ -41,6 +47,7 @@ class CoapSource {
   Sink& sink_;
   AllowList allow_;
   std::unique_ptr<coap::CoapServer> server_;
+  std::unique_ptr<coap::CoapServer> secure_;
 };
 
 /// What GET /.well-known/core of the gateway answers, filtered by `query` (RFC 6690 section 4.1).

@@ -38,6 +38,9 @@ struct NodeCounters {
   std::uint64_t duplicates = 0;
   std::uint64_t kernel_drops = 0;
   std::uint64_t malformed = 0;
+  std::uint64_t secure_sessions = 0;  ///< open on DTLS and TLS
+  std::uint64_t failed_handshakes = 0;
+  std::uint64_t refused_hellos = 0;
   std::array<std::uint64_t, kDropReasons> dropped{};
   std::uint64_t discoveries = 0;
   std::uint64_t discoveries_failed = 0;

@@ -127,12 +127,15 @@ Node* Directory::admit(const RegistrationQuery& query, const coap::Peer& peer, c
     refusal = refuse(coap::code(4, 9),
                      fmt::format("'{}' is a node's that speaks {}", uid, to_string(node->protocol)));
     return nullptr;
+  } else if (policy_.claims_.is_foreign(*node, peer, now)) {
+    refusal = refuse(coap::code(4, 3), fmt::format("'{}' speaks with another credential", uid));
+    return nullptr;
   } else if (policy_.is_stranger(*node, there.address, now) ||
              policy_.is_stranger(*node, peer.address, now)) {
     core_.counters.drop(Drop::uid_conflict);
     refusal = refuse(coap::code(4, 3), fmt::format("'{}' belongs to another address", uid));
     return nullptr;
-  } else if (node->live && !NodeTable::same_host(node->address, there.address)) {
+  } else if (node->live && node->credential.empty() && !NodeTable::same_host(node->address, there.address)) {
     if (policy_.claims_.claim(*node, there, now) == Claims::Verdict::refused) {
       core_.counters.drop(Drop::uid_conflict);
       refusal = refuse(coap::code(4, 9), fmt::format("'{}' is in use at {}", uid, node->address.host()));
@@ -147,6 +150,7 @@ Node* Directory::admit(const RegistrationQuery& query, const coap::Peer& peer, c
     policy_.discovery_.stop(*node);
   core_.table.place(*node, there.address);
   node->local = peer.local;
+  node->credential = peer.credential;
   node->server_port = there.address.port();
   return node;
 }
@@ -250,6 +254,8 @@ coap::ServerReply Directory::renew(std::string_view id, const std::vector<std::s
     core_.counters.drop(Drop::bad_registration);
     return refuse(coap::code(4, 0), parsed ? "ep and d cannot be changed" : parsed.error().message);
   }
+  if (policy_.claims_.is_foreign(*node, peer, now))
+    return refuse(coap::code(4, 3), "this endpoint speaks with another credential");
   if (policy_.is_stranger(*node, parsed->base.value_or(peer.address), now) ||
       policy_.is_stranger(*node, peer.address, now)) {
     core_.counters.drop(Drop::uid_conflict);
@@ -270,6 +276,7 @@ coap::ServerReply Directory::renew(std::string_view id, const std::vector<std::s
   }
   core_.table.place(*node, there);
   node->local = peer.local;
+  node->credential = peer.credential;
   node->server_port = there.port();
   set_lifetime(*node, parsed->lifetime.value_or(node->registration->lifetime));
   policy_.still_there(*node, now);

@@ -101,6 +101,7 @@ void Discovery::step(Ticket ticket, Job& job, Node& node) {
   request.ticket = ticket;
   request.to = job.at_source ? node.address : node.server();
   if (job.at_source) request.from = node.local;
+  request.secure = !node.credential.empty();
   request.timeout = limits_.timeout;
   if (job.core_step) {
     request.resource = ".well-known/core";

@@ -17,7 +17,8 @@ namespace aiot::gateway {
 struct NodeRequest {
   Ticket ticket = 0;
   SocketAddress to;
-  SocketAddress from;  ///< our side; empty: any
+  SocketAddress from;   ///< our side; empty: any
+  bool secure = false;  ///< over the session that the node has opened with `from`, and never otherwise
   Method method = Method::get;
   std::string resource;  ///< path without its leading slash, with its query
   std::string payload;
@@ -74,9 +75,10 @@ struct Core {
   Ticket last_ticket = 0;
   std::vector<SocketAddress> listening{};  ///< where this gateway itself is reached
   Ticket next_ticket() { return ++last_ticket; }
-  /// The node is on this gateway's own host, where its server's address is the gateway's: only the port that
-  /// it speaks from leads to it.
+  /// Only the port that the node speaks from leads to it: it speaks over a session of its own, or it is on
+  /// this gateway's own host, where its server's address is the gateway's.
   [[nodiscard]] bool only_at_source(const Node& node) const {
+    if (!node.credential.empty()) return true;  // over the session that it has opened
     const SocketAddress server = node.server();
     return std::any_of(listening.begin(), listening.end(), [&](const SocketAddress& own) {
       if (!own.is_any()) return own == server;

@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
+#include "core/tls/listener_security.h"
 #include "daemon/gateway/coap_source.h"
 #include "daemon/gateway/journal.h"
 #include "daemon/gateway/keeper.h"
@@ -100,9 +101,9 @@ class NodeGateway final : public Gateway, private Effects {
       if (auto added = names_.add(node); !added) return added;
     if (options_.broker_url)
       if (auto made = make_uplink(); !made) return made;
-    if (options_.coap) {
+    if (options_.coap || options_.coaps) {
       coap_ = std::make_unique<CoapSource>(loop_, policy_, journal_, *allow);
-      if (auto bound = coap_->listen(*options_.coap); !bound) return bound;
+      if (auto bound = listen_coap(); !bound) return bound;
       std::vector<SocketAddress> own;
       for (const auto& [name, address] : coap_->listeners()) own.push_back(address);
       policy_.listening(std::move(own));
@@ -152,10 +153,20 @@ class NodeGateway final : public Gateway, private Effects {
       out.nodes.duplicates = server.duplicates;
       out.nodes.malformed = server.malformed;
       out.nodes.kernel_drops = server.kernel_drops;
+      out.nodes.secure_sessions = server.secured;
+      out.nodes.failed_handshakes = server.failed_handshakes;
+      out.nodes.refused_hellos = server.refused_hellos;
     }
     if (uplink_) out.uplink = uplink_->counters();
     out.journal = journal_.counters();
     return out;
+  }
+
+  void reload() override {
+    if (!security_) return;
+    if (auto read = security_->reload(); !read)
+      return log::error("the nodes' keys and certificates stay as they were: {}", read.error().message);
+    log::info("read the nodes' keys and certificates again: {} keys", security_->keys());
   }
 
   void stop(Duration deadline, Completion<> done) override {
@@ -202,9 +213,21 @@ class NodeGateway final : public Gateway, private Effects {
     return options;
   }
 
+  Result<void> listen_coap() {
+    if (options_.coap) {
+      if (auto bound = coap_->listen(*options_.coap); !bound) return bound;
+    }
+    if (!options_.coaps) return {};
+    auto security = tls::ListenerSecurity::load(options_.coaps_files);
+    if (!security) return security.error();
+    security_ = std::move(*security);
+    return coap_->listen(*options_.coaps, security_);
+  }
+
   Result<void> make_uplink() {
     auto endpoint = ws::parse_endpoint(*options_.broker_url);
     if (!endpoint) return endpoint.error();
+    endpoint->files = options_.broker_tls;
     TokenMaker token(loop_, options_);
     if (auto first = token(); !first) return first.error();
     uplink_ = std::make_unique<Uplink>(
@@ -355,6 +378,7 @@ class NodeGateway final : public Gateway, private Effects {
   std::deque<TakenMessage> taken_;  ///< until the sources are made
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<Keeper> keeper_;
+  std::shared_ptr<tls::ListenerSecurity> security_;  ///< null without --coaps
   std::unique_ptr<CoapSource> coap_;
   std::unique_ptr<WebSocketSource> ws_;
   std::unique_ptr<MqttSource> mqtt_;

@@ -11,6 +11,8 @@
 #include "core/base/address.h"
 #include "core/base/completion.h"
 #include "core/base/time.h"
+#include "core/tls/client_files.h"
+#include "core/tls/listener_files.h"
 #include "daemon/gateway/counters.h"
 
 namespace aiot {
@@ -39,11 +41,14 @@ struct Options {
   std::optional<std::string> broker_url;           ///< none: no uplink (tests, benches)
   std::string key_file;                            ///< pyaiot's INI key file
   std::string token;                               ///< instead of a key file
+  tls::ClientFiles broker_tls;                     ///< for a broker on wss
   std::string state_dir;                           ///< empty: nothing is kept across restarts
   Duration sync = std::chrono::milliseconds(100);  ///< a power cut loses no more; zero: nothing
   std::uint64_t journal_bytes = 256ULL * 1024 * 1024;
   Duration journal_age = std::chrono::hours(24 * 7);
   std::optional<SocketAddress> coap;     ///< UDP and TCP listener; none: off
+  std::optional<SocketAddress> coaps;    ///< DTLS and TLS listener; none: off
+  tls::ListenerFiles coaps_files;        ///< whom it lets in
   std::optional<SocketAddress> ws;       ///< WebSocket nodes; none: off
   std::optional<SocketAddress> mqttsn;   ///< MQTT-SN clients; none: off
   std::optional<SocketAddress> metrics;  ///< where /metrics is served; none: nowhere
@@ -68,10 +73,12 @@ class Gateway {
   /// Opens the listeners and starts dialling the broker. Errc::unreachable: an address in use; usage: a bad
   /// key file.
   virtual Result<void> start() = 0;
-  /// "coap", "coap+tcp", "ws", "mqttsn" and "metrics" with their bound addresses.
+  /// "coap", "coap+tcp", "coaps", "coaps+tcp", "ws", "mqttsn" and "metrics" with their bound addresses.
   [[nodiscard]] virtual std::vector<std::pair<std::string, SocketAddress>> listeners() const = 0;
   /// What came in, and where it went.
   [[nodiscard]] virtual Counters counters() = 0;
+  /// SIGHUP: the nodes' keys and certificates again; a bad file is logged and what was before stays.
+  virtual void reload() = 0;
   /// Says good-bye to the broker, saves the node table; `done` within `deadline`.
   virtual void stop(Duration deadline, Completion<> done) = 0;
 };

@@ -66,6 +66,12 @@ std::string format_metrics(const Counters& counters, std::string_view gateway) {
            counters.uplink.connected ? 1 : 0);
   text.one("aiot_broker_connects_total", "counter", "Connections to the broker.", {},
            counters.uplink.connects);
+  text.one("aiot_secure_sessions", "gauge", "Sessions of nodes on DTLS and TLS.", {},
+           counters.nodes.secure_sessions);
+  text.one("aiot_handshakes_failed_total", "counter", "DTLS and TLS.", {}, counters.nodes.failed_handshakes);
+  text.one("aiot_hellos_refused_total", "counter",
+           "DTLS: of hosts with too many handshakes under way, or malformed, or of no session.", {},
+           counters.nodes.refused_hellos);
   text.one("aiot_writes_total", "counter", "Requests to nodes.", {}, counters.nodes.writes);
   text.one("aiot_writes_failed_total", "counter", "Of them failed.", {}, counters.nodes.writes_failed);
   text.one("aiot_build_info", "gauge", "The version that runs.", R"(version=")" AIOT_VERSION R"(")", 1);

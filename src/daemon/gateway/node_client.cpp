@@ -7,8 +7,8 @@
 
 namespace aiot::gateway {
 
-std::string resource_uri(const SocketAddress& node, std::string_view resource) {
-  std::string out = fmt::format("coap://{}:{}", node.uri_host(), node.port());
+std::string resource_uri(const SocketAddress& node, std::string_view resource, std::string_view scheme) {
+  std::string out = fmt::format("{}://{}:{}", scheme, node.uri_host(), node.port());
   const auto mark = resource.find('?');
   for (const auto segment : text::split(resource.substr(0, mark), '/')) out += "/" + percent_encode(segment);
   if (mark == std::string_view::npos) return out;
@@ -26,7 +26,12 @@ std::string resource_uri(const SocketAddress& node, std::string_view resource) {
 namespace {
 
 Result<Request> to_request(NodeRequest& from) {
-  auto uri = parse_uri(resource_uri(from.to, from.resource));
+  if (from.secure && from.from.empty()) {
+    return make_error(
+        Errc::unreachable,
+        fmt::format("{}: it has opened no secure session since this gateway started", from.to.text()));
+  }
+  auto uri = parse_uri(resource_uri(from.to, from.resource, from.secure ? "coaps" : "coap"));
   if (!uri) return uri.error();
   Request out;
   out.uri = std::move(*uri);
@@ -70,8 +75,8 @@ void NodeClient::observe(NodeRequest request) {
   const Ticket ticket = request.ticket;
   auto converted = to_request(request);
   if (!converted) return this->request(std::move(request));  // reports the error
-  operations_[ticket] = client_->observe(
-      std::move(*converted),
+  operations_[ticket] = client_->observe_from(
+      request.secure ? request.from : SocketAddress(), std::move(*converted),
       [this, ticket](Client::Notification notification) {
         if (auto* response = std::get_if<Response>(&notification)) callbacks_.notified(ticket, *response);
       },

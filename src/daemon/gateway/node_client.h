@@ -31,6 +31,7 @@ class NodeClient {
 };
 
 /// The URI of a node's resource, whose name is its decoded path with its query.
-[[nodiscard]] std::string resource_uri(const SocketAddress& node, std::string_view resource);
+[[nodiscard]] std::string resource_uri(const SocketAddress& node, std::string_view resource,
+                                       std::string_view scheme = "coap");
 
 }  // namespace aiot::gateway

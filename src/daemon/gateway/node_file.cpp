@@ -108,6 +108,7 @@ bool parse_node(const nlohmann::json& json, SavedNode& out) {
     if (!address) return false;
     out.address = *address;
   }
+  out.credential = members.text("credential");
   if (json.contains("server_port"))
     out.server_port = static_cast<std::uint16_t>(members.number("server_port"));
   out.out = members.flag("out");
@@ -164,6 +165,7 @@ void append_node(std::string& out, const Node& node) {
                          std::chrono::duration_cast<std::chrono::seconds>(node.agreed_silence).count());
   }
   if (!node.address.empty()) append_member(out, "address", node.address.text());
+  if (!node.credential.empty()) append_member(out, "credential", node.credential);
   if (node.server_port != 5683) out += fmt::format(",\"server_port\":{}", node.server_port);
   if (!node.live) out += ",\"out\":true";
   if (node.discovery == Node::Discovery::done) out += ",\"read\":true";

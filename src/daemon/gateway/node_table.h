@@ -63,6 +63,9 @@ struct Node {
   std::string id;         ///< its name in its own protocol; empty for CoAP
   SocketAddress address;  ///< last source, with its port; empty for MQTT
   SocketAddress local;    ///< the address of ours it spoke to: a NAT lets only that one back in
+  /// It came over DTLS or TLS and has proved this ("psk:IDENTITY", "cert:SUBJECT"): it speaks and is spoken to by
+  /// nothing else from then on. Empty: it came in the clear.
+  std::string credential;
   std::uint16_t server_port = 5683;
   Duration agreed_silence{};       ///< it sleeps so long at most; zero: the usual time counts
   bool answers_at_source = false;  ///< writes reached it at its source port when 5683 was silent

@@ -20,6 +20,7 @@ constexpr Duration kOfferAgain = std::chrono::seconds(30);
 /// A node that only says alive is told to the broker so often: one silent for 60 s may be handed over.
 constexpr Duration kTellAlive = std::chrono::seconds(20);
 constexpr std::size_t kOutPerTick = 5000;
+constexpr const char* kForeign = "this node speaks over DTLS or TLS, with a credential that is not yours";
 
 }  // namespace
 
@@ -83,11 +84,14 @@ coap::ServerReply Policy::alive(std::string_view payload, const coap::Peer& peer
     counters_.drop(Drop::uid_conflict);
     return refuse(coap::code(4, 9),
                   fmt::format("uid '{}' is a node's that speaks {}", node->uid, to_string(node->protocol)));
+  } else if (claims_.is_foreign(*node, peer, now)) {
+    return refuse(coap::code(4, 3), kForeign);
   } else if (is_stranger(*node, peer.address, now)) {
     counters_.drop(Drop::uid_conflict);
     return refuse(coap::code(4, 3), fmt::format("uid '{}' belongs to another address", node->uid));
   } else if (!node->address.empty() && !NodeTable::same_host(node->address, peer.address)) {
-    if (!node->live || message.reset) {
+    // Whoever has proved to be the node is it, wherever it is.
+    if (!node->live || message.reset || !node->credential.empty()) {
       move(*node, peer, message.reset, now);
     } else if (claims_.claim(*node, peer, now) == Claims::Verdict::refused) {
       counters_.drop(Drop::uid_conflict);
@@ -98,6 +102,7 @@ coap::ServerReply Policy::alive(std::string_view payload, const coap::Peer& peer
   }
   table_.place(*node, peer.address);
   node->local = peer.local;
+  node->credential = peer.credential;
   if (node->live && message.reset) {
     seen(*node, now);
     reset(*node, now);
@@ -121,6 +126,7 @@ coap::ServerReply Policy::post(std::string_view payload, const coap::Peer& peer,
     }
     return refuse(coap::code(4, 4), "no node is known at this address: POST WORD:UID to /alive first");
   }
+  if (claims_.is_foreign(*node, peer, now)) return refuse(coap::code(4, 3), kForeign);
   node->address = peer.address;
   node->local = peer.local;
   seen(*node, now);
@@ -265,7 +271,9 @@ void Policy::reset(Node& node, const Now& now) {
 }
 
 bool Policy::is_stranger(const Node& node, const SocketAddress& address, const Now& now) {
-  const bool strange = options_.trust_first_use && !node.named && !node.address.empty() && !address.empty() &&
+  // A credential proves more than an address does.
+  const bool strange = options_.trust_first_use && node.credential.empty() && !node.named &&
+                       !node.address.empty() && !address.empty() &&
                        !NodeTable::same_host(node.address, address);
   if (strange) claims_.refuse_stranger(node, address, now);
   return strange;
@@ -278,6 +286,7 @@ void Policy::move(Node& node, const coap::Peer& peer, bool was_reset, const Now&
   const std::string before = node.address.host();
   table_.place(node, peer.address);
   node.local = peer.local;
+  node.credential = peer.credential;
   node.server_port = 5683;
   if (!node.live) {
     join(node, now);
@@ -366,6 +375,7 @@ void Policy::restore(SavedNode saved, const Now& now) {
   }
   if (is_coap) {
     table_.place(*node, saved.address);
+    node->credential = std::move(saved.credential);
   } else {
     node->address = saved.address;
   }

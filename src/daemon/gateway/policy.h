@@ -37,6 +37,7 @@ struct SavedNode {
   Protocol protocol = Protocol::coap;
   std::string id;         ///< of every other protocol
   SocketAddress address;  ///< empty for MQTT
+  std::string credential;
   std::uint16_t server_port = 5683;
   bool read = false;  ///< what it has is known
   Duration agreed_silence{};

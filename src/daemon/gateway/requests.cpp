@@ -79,6 +79,7 @@ void Requests::attempt(Ticket ticket, Pending& pending, Node& node, Duration tim
   request.ticket = ticket;
   request.to = pending.at_source ? node.address : node.server();
   if (pending.at_source) request.from = node.local;
+  request.secure = !node.credential.empty();
   request.method = pending.ask.method;
   request.resource = pending.ask.resource;
   request.payload = pending.ask.payload;

@@ -1,6 +1,7 @@
 // Contracts, section 1, the table of URIs: every verb with every scheme works or is refused with exit 2, naming both.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
@@ -9,15 +10,15 @@ import { Mosquitto } from '../../support/mosquitto.mjs'
 import { daemon, scratch, until } from '../../support/process.mjs'
 import { aiot } from './support.mjs'
 
-/** What a cell is expected to do. `later`: the scheme has no client in this version, and says so. */
-const works = 'works', refused = 'refused', later = 'later'
+/** What a cell is expected to do. */
+const works = 'works', refused = 'refused'
 const verbs = ['get', 'put', 'post', 'delete', 'observe', 'publish', 'discover']
 const all = (what, but = {}) => Object.fromEntries(verbs.map((verb) => [verb, but[verb] ?? what]))
 const table = {
   coap: all(works),
   'coap+tcp': all(works),
-  coaps: all(later),
-  'coaps+tcp': all(later),
+  coaps: all(works),
+  'coaps+tcp': all(works),
   mqtt: all(works, { post: refused }),
   mqtts: all(works, { post: refused }),
   mqttsn: all(works, { post: refused }),
@@ -27,7 +28,7 @@ const table = {
 /** Schemes whose cells that work need a peer this test does not start: their refusals are walked all the same. */
 const withoutPeer = new Set(['aiots'])
 
-let node, plain, secure, gateway
+let node, plain, secure, gateway, keys
 before(async () => {
   node = await new CoapNode('127.0.0.2', { temperature: '23', led: '0' }).start()
   plain = await new Mosquitto().start()
@@ -41,8 +42,10 @@ before(async () => {
     listener: `cafile ${folder}/ca.pem\ncertfile ${folder}/server.pem\nkeyfile ${folder}/server.key`,
   }).start()
   secure.ca = join(folder, 'ca.pem')
+  keys = join(folder, 'node-keys')
+  writeFileSync(keys, 'me:"a key"\n', { mode: 0o600 })
   gateway = await daemon(['serve-gateway', '--standalone', '--listen', '127.0.0.1:0', '--coap', '127.0.0.1:5683',
-    '--mqttsn', '127.0.0.1:0', '--key-file', join(folder, 'keys'), '--state-dir', join(folder, 'state')])
+    '--coaps', '127.0.0.1:5684', '--coaps-psk-file', keys, '--mqttsn', '127.0.0.1:0', '--key-file', join(folder, 'keys'), '--state-dir', join(folder, 'state')])
   await node.post({ address: '127.0.0.1', port: 5683 }, '/alive', 'alive:n1')
   const broker = `http://127.0.0.1:${gateway.listeners.http.port}/api/v1/nodes/n1`
   await until('the node at the broker', async () => (await (await fetch(broker)).json()).resources?.led)
@@ -56,12 +59,15 @@ after(async () => {
 
 const base = (scheme) =>
   ({ coap: 'coap://127.0.0.2', 'coap+tcp': 'coap+tcp://127.0.0.1', mqtt: plain.url, mqtts: `mqtts://localhost:${secure.port}`,
+    coaps: 'coaps://127.0.0.1', 'coaps+tcp': 'coaps+tcp://127.0.0.1',
     mqttsn: `mqttsn://127.0.0.1:${gateway.listeners.mqttsn.port}`, aiot: `aiot://127.0.0.1:${gateway.listeners.http.port}` })[scheme] ?? `${scheme}://127.0.0.1:9`
-const resource = (scheme) => ({ aiot: 'n1/led', aiots: 'n1/led', 'coap+tcp': '.well-known/core' })[scheme] ?? 'led'
+const resource = (scheme) => ({ aiot: 'n1/led', aiots: 'n1/led', 'coap+tcp': '.well-known/core', coaps: '.well-known/core',
+  'coaps+tcp': '.well-known/core' })[scheme] ?? 'led'
 
 function command(verb, scheme) {
   const uri = verb === 'discover' ? base(scheme) : `${base(scheme)}/${resource(scheme)}`
-  const args = [verb, '--timeout', '5s', ...(scheme === 'mqtts' ? ['--ca', secure.ca] : []), uri]
+  const args = [verb, '--timeout', '5s', ...(scheme === 'mqtts' ? ['--ca', secure.ca] : []),
+    ...(scheme.startsWith('coaps') ? ['--psk-file', keys] : []), uri]
   if (['put', 'post', 'publish'].includes(verb)) args.push('1')
   if (verb === 'observe') args.splice(1, 0, '--count', '1')
   return args
@@ -79,14 +85,15 @@ for (const [scheme, row] of Object.entries(table)) {
       if (expected === works) {
         // The hand-made CoAP node has no DELETE and cannot be observed, and the gateway's own list cannot be
         // written: refused by them, not by us.
+        const list = ['put', 'post', 'publish', 'delete', 'observe']
         const notOurs = { coap: ['post', 'publish', 'delete', 'observe'], aiot: ['post', 'delete'],
-          'coap+tcp': ['put', 'post', 'publish', 'delete', 'observe'] }[scheme] ?? []
+          'coap+tcp': list, coaps: list, 'coaps+tcp': list }[scheme] ?? []
         if (notOurs.includes(verb) && [5, 6].includes(done.code)) continue
         assert.equal(done.code, 0, told)
       } else {
         assert.equal(done.code, 2, told)
         assert.match(done.stderr, new RegExp(`${scheme.replace('+', '\\+')}://`), told)
-        if (expected === refused) assert.match(done.stderr, new RegExp(`${verb} is not possible on`), told)
+        assert.match(done.stderr, new RegExp(`${verb} is not possible on`), told)
       }
     }
   })

@@ -74,7 +74,7 @@ test('failures have their exit status', async () => {
     [['publish', '--response-topic', 'a/#', `${broker.url}/a`, '1'], /--response-topic/],
     [['publish', '--message-expiry', '0', `${broker.url}/a`, '1'], /--message-expiry/],
     [['get', '--password-file', '/dev/null', `${broker.url}/a`], /--user/],
-    [['get', '--ca', 'x', `${broker.url}/a`], /--ca is for mqtts/],
+    [['get', '--ca', 'x', `${broker.url}/a`], /--ca is for TLS/],
     [['put', '--if-match', 'aa', `${broker.url}/a`, '1'], /--if-match/],
     [['observe', '--retained', 'no', 'coap://127.0.0.1/a'], /--retained is for MQTT/],
     [['get', '--user', 'x', 'coap://127.0.0.1/a'], /--user is for MQTT/],

@@ -1,4 +1,4 @@
-#include "daemon/gateway/allow_list.h"
+#include "core/base/networks.h"
 
 #include <fmt/core.h>
 #include <netinet/in.h>
@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cstring>
 
-namespace aiot::gateway {
+#include "core/base/text.h"
+
+namespace aiot {
 
 namespace {
 
@@ -28,15 +30,15 @@ std::array<std::uint8_t, 16> bytes_of(const SocketAddress& address) {
 
 }  // namespace
 
-Result<AllowList> AllowList::parse(const std::vector<std::string>& cidrs) {
-  AllowList out;
+Result<Networks> Networks::parse(const std::vector<std::string>& cidrs, std::string_view option) {
+  Networks out;
   for (const auto& cidr : cidrs) {
     const auto slash = cidr.find('/');
     std::string host = cidr.substr(0, slash);
     if (host.find(':') != std::string::npos) host = fmt::format("[{}]", host);
     const auto bad = [&] {
-      return make_error(Errc::usage,
-                        fmt::format("--allow: '{}' is not a network such as 192.0.2.0/24 or fd00::/8", cidr));
+      return make_error(Errc::usage, fmt::format("{}: '{}' is not a network such as 192.0.2.0/24 or fd00::/8",
+                                                 option, text::escape_controls(cidr)));
     };
     auto address = SocketAddress::parse(host + ":0");
     if (host.empty() || !address) return bad();
@@ -53,8 +55,7 @@ Result<AllowList> AllowList::parse(const std::vector<std::string>& cidrs) {
   return out;
 }
 
-bool AllowList::admits(const SocketAddress& address) const {
-  if (networks_.empty()) return true;
+bool Networks::contains(const SocketAddress& address) const {
   const auto bytes = bytes_of(address);
   for (const auto& network : networks_) {
     if (network.family != address.family()) continue;
@@ -66,4 +67,4 @@ bool AllowList::admits(const SocketAddress& address) const {
   return false;
 }
 
-}  // namespace aiot::gateway
+}  // namespace aiot

@@ -1,0 +1,173 @@
+// The broker on https and wss, and what the command line and the gateway make of its certificate.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import https from 'node:https'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import tls from 'node:tls'
+
+import { Authority, selfSigned } from '../support/certificates.mjs'
+import { aiot, lines } from './cli/support.mjs'
+import { Process, daemon, run, scratch, until } from '../support/process.mjs'
+
+const authority = new Authority()
+const good = authority.issue('good')
+const folder = scratch()
+const keys = join(folder, 'keys')
+
+function startBroker(identity, ...more) {
+  return daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', '--tls-cert', identity.pem, ...more])
+}
+const shownBy = (port) =>
+  new Promise((resolve, reject) => {
+    const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().subject.CN)
+      socket.destroy()
+    })
+    socket.on('error', reject)
+  })
+
+test('the broker on TLS, with the command line and a gateway', async () => {
+  const broker = await startBroker(good)
+  const { port } = broker.listeners.https
+  const trusting = ['--broker', `wss://localhost:${port}`, '--ca', authority.ca]
+  assert.deepEqual((await aiot(['nodes', '--json', ...trusting])).code, 0)
+
+  const gateway = await daemon(['serve-gateway', '--coap', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', '--name', 'paris', ...trusting])
+  const coap = gateway.listeners.coap.port
+  const posted = await run(['-m', 'post', '-e', 'alive:n1', `coap://127.0.0.1:${coap}/alive`], { command: 'coap-client-notls' })
+  assert.equal(posted.code, 0)
+  await run(['-m', 'post', '-e', 'temperature:23', `coap://127.0.0.1:${coap}/server`], { command: 'coap-client-notls' })
+  await until('the value', async () => (await aiot(['get', 'n1/temperature', '--timeout', '2s', ...trusting])).stdout === '23\n')
+  // By the address in the URI, by environment, and following over wss.
+  const followed = await aiot(['observe', '--count', '1', `aiots://127.0.0.1:${port}/n1/temperature`, '--json'], { env: { AIOT_CA: authority.ca } })
+  assert.deepEqual([followed.code, lines(followed.stdout)[0]?.value], [0, '23'])
+  const config = join(folder, 'aiot.toml')
+  writeFileSync(config, `[brokers.paris]\nurl = "wss://localhost:${port}"\nca = "${authority.ca}"\n`)
+  assert.equal((await aiot(['nodes', '--config', config, '--broker', 'paris'])).code, 0)
+
+  const curl = await run(['-sSi', '--cacert', authority.ca, `https://localhost:${port}/healthz`], { command: 'curl' })
+  assert.match(curl.stdout, /^HTTP\/1\.1 200 [^]*strict-transport-security: max-age=31536000\r\n[^]*ok\n$/i)
+  assert.deepEqual([(await gateway.end()).code, (await broker.end()).code], [0, 0])
+})
+
+test('a certificate that is expired, of nobody or of another is refused with exit 7', async () => {
+  const bad = [
+    [authority.expired('expired'), /has expired/],
+    [selfSigned(), /self-signed/],
+    [authority.issue('other', { san: 'DNS:other.example,IP:192.0.2.1' }), /mismatch/],
+  ]
+  for (const [identity, why] of bad) {
+    const broker = await startBroker(identity)
+    const { port } = broker.listeners.https
+    for (const host of ['localhost', '127.0.0.1']) {
+      const trusting = ['--broker', `wss://${host}:${port}`, '--ca', authority.ca, '--timeout', '5s']
+      const commands = [['nodes'], ['get', 'n1/t'], ['put', 'n1/t', '1'], ['observe', 'n1/t'], ['discover', `aiots://${host}:${port}`]]
+      for (const command of commands) {
+        const args = command[0] === 'discover' ? [...command, '--ca', authority.ca] : [...command, ...trusting]
+        const { code, stdout, stderr } = await aiot([...args, '--json'])
+        assert.deepEqual([code, stdout], [7, ''], `${command}: ${stderr}`)
+        assert.match(lines(stderr)[0].error.message, why)
+      }
+    }
+    // A gateway does not give its values up: it says what is wrong, and tries on.
+    const gateway = await daemon(['serve-gateway', '--coap', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', '--name', 'g',
+      '--broker', `wss://localhost:${port}`, '--ca', authority.ca])
+    await gateway.line(why)
+    assert.equal((await gateway.end()).code, 0)
+    assert.equal((await broker.end()).code, 0)
+  }
+})
+
+test('SIGHUP takes a new certificate, and keeps the old when the new is no good', async () => {
+  const file = join(folder, 'live.pem')
+  copyFileSync(good.pem, file)
+  const broker = await startBroker({ pem: file })
+  const { port } = broker.listeners.https
+  assert.equal(await shownBy(port), 'good')
+  copyFileSync(authority.issue('renewed').pem, file)
+  broker.child.kill('SIGHUP')
+  await until('the new one', async () => (await shownBy(port)) === 'renewed')
+  writeFileSync(file, 'nonsense')
+  broker.child.kill('SIGHUP')
+  await broker.line(/the certificate stays as it was: --tls-cert .*live\.pem/)
+  assert.equal(await shownBy(port), 'renewed')
+  assert.equal((await broker.end()).code, 0)
+})
+
+test('files that cannot serve are named', async () => {
+  const fails = async (args, pattern, status) => {
+    const { code, stderr } = await aiot(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', ...args])
+    assert.deepEqual([code, pattern.test(stderr)], [status, true], stderr)
+  }
+  await fails(['--tls-cert', '/nonexistent.pem'], /--tls-cert \/nonexistent\.pem: No such file/, 1)
+  await fails(['--tls-cert', good.cert], /--tls-key .*good\.crt/, 1)
+  await fails(['--tls-cert', good.cert, '--tls-key', selfSigned().key], /is not that of --tls-cert/, 1)
+  await fails(['--tls-key', good.key], /--tls-key needs/, 2)
+  await fails(['--trusted-proxy', 'nginx'], /--trusted-proxy: 'nginx' is not a network/, 2)
+  const missing = await aiot(['nodes', '--broker', 'wss://localhost:1', '--ca', '/nonexistent.pem'])
+  assert.notEqual(missing.code, 0)
+  const plain = await aiot(['get', 'coap://127.0.0.1/x', '--ca', authority.ca])
+  assert.deepEqual([plain.code, /--ca is for TLS/.test(plain.stderr)], [2, true])
+})
+
+test('nobody falls back to plain text, neither way', async () => {
+  const broker = await startBroker(good)
+  const { port } = broker.listeners.https
+  const plain = await aiot(['nodes', '--broker', `ws://127.0.0.1:${port}`, '--timeout', '5s'])
+  assert.deepEqual([plain.code, plain.stdout], [5, ''])
+  await broker.end()
+  const old = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off'])
+  for (const command of [['nodes'], ['observe', 'n/t']]) {
+    const secure = await aiot([...command, '--broker', `wss://127.0.0.1:${old.listeners.http.port}`, '--timeout', '5s'])
+    assert.deepEqual([secure.code, secure.stdout], [7, ''], secure.stderr)
+  }
+  await old.end()
+})
+
+test('a client certificate is shown where it is asked for', async () => {
+  const client = authority.issue('client', { san: 'DNS:client' })
+  const server = https.createServer(
+    { key: readFileSync(good.key), cert: readFileSync(good.cert), ca: readFileSync(authority.ca), requestCert: true, rejectUnauthorized: true },
+    (request, response) => response.end(JSON.stringify({ items: [], next: null, by: request.socket.getPeerCertificate().subject.CN })),
+  )
+  let shown
+  server.on('secureConnection', (socket) => (shown = socket.getPeerCertificate().subject?.CN))
+  after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const broker = ['--broker', `https://localhost:${server.address().port}`, '--ca', authority.ca]
+  assert.equal((await aiot(['nodes', ...broker, '--cert', client.cert, '--key', client.key])).code, 0)
+  assert.equal(shown, 'client')
+  assert.equal((await aiot(['nodes', ...broker, '--cert', client.pem])).code, 0)
+  const without = await aiot(['nodes', ...broker])
+  assert.deepEqual([without.code, /certificate required/.test(without.stderr)], [7, true], without.stderr)
+  const half = await aiot(['nodes', ...broker, '--key', client.key])
+  assert.deepEqual([half.code, /--key needs the --cert/.test(half.stderr)], [2, true], half.stderr)
+
+  // Node.js hangs up on a stranger without a word; OpenSSL says why.
+  const strict = new Process('openssl', ['s_server', '-accept', '127.0.0.1:0', '-cert', good.cert, '-key', good.key, '-www',
+    '-CAfile', authority.ca, '-Verify', '1', '-verify_return_error'])
+  const port = (await strict.line(/^ACCEPT .*:\d+$/, 'stdout')).split(':').pop()
+  for (const command of [['nodes'], ['observe', 'n1/t']]) {
+    const stranger = await aiot([...command, '--broker', `https://localhost:${port}`, '--ca', authority.ca, '--cert', selfSigned().pem])
+    assert.deepEqual([stranger.code, /ended TLS: .*(unknown CA|certificate)/i.test(stranger.stderr)], [7, true], stranger.stderr)
+  }
+  await strict.end('SIGKILL')
+})
+
+test('--standalone on TLS: its gateway trusts its own broker by its certificate', async () => {
+  const identity = authority.issue('public', { san: 'DNS:iot.example' })
+  const both = await daemon(['serve-gateway', '--standalone', '--listen', '127.0.0.1:0', '--coap', '127.0.0.1:0', '--name', 'g',
+    '--key-file', keys, '--state-dir', 'off', '--tls-cert', identity.cert, '--tls-key', identity.key])
+  await run(['-m', 'post', '-e', 'alive:n2', `coap://127.0.0.1:${both.listeners.coap.port}/alive`], { command: 'coap-client-notls' })
+  await until('the node', async () => {
+    const { stdout } = await run(['-sS', '-k', `https://127.0.0.1:${both.listeners.https.port}/api/v1/nodes`], { command: 'curl' })
+    return JSON.parse(stdout).items.some((node) => node.uid === 'n2')
+  })
+  assert.equal((await both.end()).code, 0)
+})
