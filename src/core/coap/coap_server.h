@@ -73,6 +73,7 @@ struct ServerCounters {
   std::uint64_t kernel_drops = 0;     ///< datagrams the kernel dropped (SO_MEMINFO), all listeners
   std::uint64_t uploads_refused = 0;  ///< block-wise: 4.08 and bounds
   std::uint64_t overloads = 0;        ///< 5.03 because too many requests wait for their answer
+  std::uint64_t reduced = 0;          ///< cut to small blocks: the peer did not show where he is
 };
 
 struct ServerOptions {
@@ -85,6 +86,8 @@ struct ServerOptions {
   std::size_t max_streams = 1024;  ///< TCP connections at a time; more are closed at once
   std::size_t duplicate_peers = 65536;
   std::size_t duplicate_ids = 64;
+  std::size_t known_peers = 65536;             ///< datagram peers remembered as being where they say
+  std::size_t max_unproved = 256;              ///< answers that wait for their peer to show where he is
   std::vector<std::string> join_multicast;     ///< groups to join, with optional %interface
   Duration rejoin = std::chrono::seconds(20);  ///< how often groups are joined on links that came up since
   int receive_buffer = 4 * 1024 * 1024;

@@ -11,26 +11,26 @@ namespace {
 
 constexpr int kDatagramsPerTurn = 64;
 
-/// The servers of this thread's loop, for serve_stray().
-std::vector<Server*>& servers() {
-  thread_local std::vector<Server*> all;
-  return all;
-}
-
 }  // namespace
+
+std::vector<Server*>& Server::all() {
+  thread_local std::vector<Server*> servers;
+  return servers;
+}
 
 Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
     : loop_(loop),
       options_(std::move(options)),
       handler_(std::move(handler)),
       filter_(options_.duplicate_peers, options_.duplicate_ids),
-      uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}) {
-  servers().push_back(this);
+      uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}),
+      known_(options_.known_peers) {
+  all().push_back(this);
 }
 
 bool Server::serve_stray(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response) {
   const auto local = from_coap(*coap_session_get_addr_local(session));
-  for (Server* server : servers()) {
+  for (Server* server : all()) {
     for (std::size_t i = 0; i < std::min(server->options_.udp.size(), server->listeners_.size()); ++i) {
       const auto& bound = server->listeners_[i].bound();
       if (bound.port() != local.port() || (!bound.is_any() && bound != local)) continue;
@@ -42,7 +42,7 @@ bool Server::serve_stray(coap_session_t* session, const coap_pdu_t* request, coa
 }
 
 Server::~Server() {
-  std::erase(servers(), this);
+  std::erase(all(), this);
   if (running_ != nullptr) {
     // Destroyed by its own handler: the handler lives until it returns.
     running_->gone = true;
@@ -59,6 +59,11 @@ Server::~Server() {
       orphan(*exchange);
     }
   }
+  while (auto* exchange = unproved_.first()) {
+    // No responder has these any more.
+    const std::unique_ptr<Exchange> last(exchange);
+    unproved_.remove(*exchange);
+  }
   if (current_ != nullptr) orphan(*current_);
   for (auto& waiting : at_leisure_) coap_delete_pdu(waiting.pdu);
   at_leisure_.clear();
@@ -67,6 +72,7 @@ Server::~Server() {
 
 Result<> Server::open() {
   held_timer_ = loop_.make_timer([this] { release_held(); });
+  unproved_timer_ = loop_.make_timer([this] { release_unproved(); });
   sweep_timer_ = loop_.make_timer([this] { sweep(); });
   refuse_timer_ = loop_.make_timer([this] { close_refused(); });
   rejoin_timer_ = loop_.make_timer([this] { (void)join_groups(false); });
@@ -111,6 +117,7 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
     coap_register_event_handler(context, on_stream_event);
   } else {
     coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_idle_sessions));
+    coap_register_nack_handler(context, on_nack);
   }
   for (const auto& address : addresses) {
     auto listener = Listener::open(context, address, tcp);
@@ -203,7 +210,7 @@ void Server::give_back(Exchange& exchange) {
   exchange.keeps_session.reset();
   exchange.call = nullptr;
   exchange.session = nullptr;
-  exchange.acknowledged = exchange.closed = false;
+  exchange.acknowledged = exchange.closed = exchange.reduced = false;
   exchange.no_response = 0;
   exchange.slot = {};
   exchange.block1.reset();

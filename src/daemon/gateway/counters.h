@@ -38,6 +38,7 @@ struct NodeCounters {
   std::uint64_t duplicates = 0;
   std::uint64_t kernel_drops = 0;
   std::uint64_t malformed = 0;
+  std::uint64_t reduced = 0;  ///< answers cut to small blocks: nobody showed that he had asked
   std::array<std::uint64_t, kDropReasons> dropped{};
   std::uint64_t discoveries = 0;
   std::uint64_t discoveries_failed = 0;

@@ -141,6 +141,7 @@ class NodeGateway final : public Gateway, private Effects {
       const auto server = coap_->counters();
       out.nodes.duplicates = server.duplicates;
       out.nodes.malformed = server.malformed;
+      out.nodes.reduced = server.reduced;
       out.nodes.kernel_drops = server.kernel_drops;
     }
     if (uplink_) out.uplink = uplink_->counters();
