@@ -17,6 +17,9 @@ namespace aiot::cli {
 
 class Context;
 
+/// A rate with ten seconds' worth at once; zero is none.
+[[nodiscard]] Rate rate_of(std::size_t per_second);
+
 /// What both daemons take, and what a broker takes (serve-broker, serve-gateway --standalone).
 class DaemonOptions {
  public:
@@ -40,6 +43,8 @@ class DaemonOptions {
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
   Duration forget_out_{};
+  std::size_t max_connections_ = 16384, max_connections_per_address_ = 256;
+  std::size_t max_nodes_per_gateway_ = 100'000, client_rate_ = 1000, gateway_rate_ = 0;
 };
 
 }  // namespace aiot::cli

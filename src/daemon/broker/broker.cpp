@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <numeric>
 #include <utility>
 
 #include "core/base/log.h"
@@ -20,6 +21,7 @@
 #include "daemon/broker/keys.h"
 #include "daemon/broker/metrics.h"
 #include "daemon/broker/node_json.h"
+#include "daemon/broker/paced_session.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
@@ -42,6 +44,7 @@ class BrokerImpl final : public Broker {
   BrokerImpl(EventLoop& loop, Options options)
       : loop_(loop),
         options_(std::move(options)),
+        table_(options_.max_nodes_per_gateway),
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
         followers_(loop, table_, counters_),
         asks_(loop, table_, counters_, durations_),
@@ -63,12 +66,14 @@ class BrokerImpl final : public Broker {
     options.listen = options_.listen;
     options.max_body = kMaxBody;
     options.max_message = kMaxMessage;
+    options.max_connections = options_.max_connections;
+    options.max_connections_per_address = options_.max_connections_per_address;
     auto server = ws::HttpServer::listen(
         loop_, options,
         [this](ws::HttpRequest request, ws::HttpResponder responder) {
           answer(std::move(request), std::move(responder));
         },
-        [this](const ws::UpgradeRequest& request) { return decide(request); },
+        [this](const ws::UpgradeRequest& request) { return pace(decide(request), request.path == "/gw"); },
         [](std::string_view path, int status, std::string why) {
           return is_api(path) ? problem(status, Errc::usage, std::move(why)) : plain(status, why + "\n");
         });
@@ -175,6 +180,22 @@ class BrokerImpl final : public Broker {
     return decision;
   }
 
+  /// Reads the session no faster than its kind may speak.
+  ws::UpgradeDecision pace(ws::UpgradeDecision decision, bool is_gateway) {
+    const auto& rate = is_gateway ? options_.gateway_rate : options_.client_rate;
+    if (!decision.session || !rate.limited()) return decision;
+    UniqueFunction<std::uint64_t()> meter;
+    if (is_gateway) {
+      meter = [this] {
+        return std::accumulate(counters_.received.begin(), counters_.received.end(), std::uint64_t{0});
+      };
+    }
+    auto& pauses = is_gateway ? counters_.paced_gateways : counters_.paced_clients;
+    decision.session =
+        std::make_unique<PacedSession>(loop_, std::move(decision.session), rate, std::move(meter), pauses);
+    return decision;
+  }
+
   void answer(ws::HttpRequest request, ws::HttpResponder responder) {
     const std::string_view path = request.path;
     if (is_api(path)) {
@@ -220,11 +241,12 @@ class BrokerImpl final : public Broker {
       if (gateway->link != nullptr) gateway_bytes += gateway->link->queued_bytes();
     }
     const auto sockets = server_->counters();
-    ws::HttpResponse response = plain(
-        200,
-        format_metrics({counters_, durations_, table_, announcements_.clients(),
-                        announcements_.queued_bytes(), gateway_bytes, store_->counters(), asks_.pending(),
-                        sockets.connections, sockets.refused_heads + sockets.refused_full}));
+    ws::HttpResponse response =
+        plain(200, format_metrics({counters_, durations_, table_, announcements_.clients(),
+                                   announcements_.queued_bytes(), gateway_bytes, store_->counters(),
+                                   asks_.pending(), sockets.connections,
+                                   sockets.refused_heads + sockets.refused_full + sockets.refused_address,
+                                   sockets.refused_address}));
     response.content_type = wire::MetricsText::kContentType;
     return response;
   }

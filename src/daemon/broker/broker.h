@@ -7,6 +7,7 @@
 
 #include "core/base/address.h"
 #include "core/base/completion.h"
+#include "core/base/rate.h"
 #include "core/base/time.h"
 
 namespace aiot {
@@ -23,6 +24,11 @@ struct Options {
   Duration forget_out{};                             ///< a node out for so long is forgotten; zero: never
   std::uint64_t retention_bytes = 0;                 ///< oldest out beyond it; zero: no bound
   std::vector<std::string> allow_origins;
+  std::size_t max_connections = 16384;
+  std::size_t max_connections_per_address = 256;  ///< loopback may have any number; zero: no bound
+  Rate client_rate;                               ///< messages of one client's WebSocket
+  Rate gateway_rate;                              ///< updates of one gateway
+  std::size_t max_nodes_per_gateway = 100'000;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
 };

@@ -22,6 +22,7 @@ struct MetricsInput {
   std::size_t pending_writes = 0;
   std::uint64_t connections = 0;
   std::uint64_t refused_connections = 0;
+  std::uint64_t refused_by_address = 0;  ///< of them because the address had its share
 };
 
 /// In the Prometheus text format, version 0.0.4.

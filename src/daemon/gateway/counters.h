@@ -21,6 +21,7 @@ enum class Drop : std::uint8_t {
   bad_registration,    ///< a resource directory request that cannot be understood
   bad_message,         ///< an MQTT or WebSocket message that cannot be understood
   bad_answer,          ///< a node's answer that cannot be kept: too long a value, a name that is not text
+  too_fast,            ///< above the node's rate
   count
 };
 inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(Drop::count);

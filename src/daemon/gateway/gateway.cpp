@@ -68,7 +68,10 @@ class NodeGateway final : public Gateway, private Effects {
   NodeGateway(EventLoop& loop, Options options)
       : loop_(loop),
         options_(with_defaults(std::move(options))),
-        policy_({options_.site, options_.max_time, options_.max_time_for, {}}, *this),
+        policy_({options_.site, options_.max_time, options_.max_time_for,
+                 TableLimits{options_.max_nodes, std::min(options_.max_nodes, TableLimits().out)},
+                 options_.node_rate},
+                *this),
         client_(loop, {[this](Ticket ticket, Result<Response> result) {
                          policy_.responded(ticket, std::move(result), now());
                        },

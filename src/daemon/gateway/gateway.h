@@ -10,6 +10,7 @@
 
 #include "core/base/address.h"
 #include "core/base/completion.h"
+#include "core/base/rate.h"
 #include "core/base/time.h"
 #include "daemon/gateway/counters.h"
 
@@ -56,6 +57,8 @@ struct Options {
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time
   std::vector<std::string> nodes;                              ///< --node coap://...
   std::vector<std::string> allow;                              ///< CIDRs; empty: everyone
+  Rate node_rate;                                              ///< of each node's updates
+  std::size_t max_nodes = 100'000;                             ///< live and remembered
 };
 
 /// The gateway: node sources, policy, uplink, on one loop. Owns everything it starts.

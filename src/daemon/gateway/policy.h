@@ -26,6 +26,7 @@ struct PolicyOptions {
   Duration max_time = std::chrono::seconds(120);
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time; the first that fits
   TableLimits limits;
+  Rate node_rate;                                 ///< of each node's updates; none by default
   std::size_t value_bytes = 256UL * 1024 * 1024;  ///< of all nodes' values and registered links together
 };
 
