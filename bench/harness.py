@@ -145,7 +145,8 @@ class Tools:
         """One source alone: ("--coap", 5690), or the URL of an MQTT broker."""
         command = [self.aiot(), "serve-gateway", "--name", name, source,
                    f"127.0.0.1:{where}" if isinstance(where, int) else where,
-                   "--max-time", "1h", "--state-dir", state or self.state(name), *more]
+                   "--max-time", "1h", "--node-rate", "0",  # few fast nodes stand for many slow ones
+                   "--state-dir", state or self.state(name), *more]
         if broker_port is None:
             command += ["--broker", "off"]
         else:

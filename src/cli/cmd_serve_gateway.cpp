@@ -111,6 +111,13 @@ class ServeGatewayCommand final : public Command {
              1024UL * 1024);
     add_duration(app, "--journal-age", options_.journal_age,
                  "what the broker has not taken after this time is dropped (default 7d)");
+    add_number(app, "--max-nodes", options_.max_nodes,
+               "nodes, live and remembered (default 100000); more are refused and counted", 1, 1'000'000);
+    add_number(
+        app, "--node-rate", node_rate_,
+        "updates a second of one node, ten seconds' worth at once (default 100; 0: any number); more are "
+        "answered 4.29, on other protocols dropped, and counted",
+        0, 1'000'000);
     add_address(app, "--metrics", options_.metrics, "serve /metrics for Prometheus here (default nowhere)",
                 kMetricsPort, true);
     daemon_.add_common(app);
@@ -147,6 +154,7 @@ class ServeGatewayCommand final : public Command {
                         "--standalone runs a broker of its own; leave out either it or --broker");
     }
     if (auto filled = listeners_.fill(options_); !filled) return filled;
+    options_.node_rate = rate_of(node_rate_);
     options_.name = name_option_.given() ? name_ : gateway::default_name();
     options_.site = site_option_.given() ? site_ : options_.name;
     if (auto good = check_name("--name", options_.name); !good) return good;
@@ -237,6 +245,7 @@ class ServeGatewayCommand final : public Command {
   std::string name_, site_;
   std::vector<std::string> max_time_for_;
   std::string sync_;
+  std::size_t node_rate_ = 100;
   bool standalone_ = false;
   DaemonOptions daemon_;
   Completion<> stopped_;

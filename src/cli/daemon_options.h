@@ -18,6 +18,9 @@ namespace aiot::cli {
 
 class Context;
 
+/// A rate with ten seconds' worth at once; zero is none.
+[[nodiscard]] Rate rate_of(std::size_t per_second);
+
 /// What both daemons take, and what a broker takes (serve-broker, serve-gateway --standalone).
 class DaemonOptions {
  public:
@@ -52,6 +55,8 @@ class DaemonOptions {
   Duration hsts_ = std::chrono::hours(24 * 365);
   broker::SiteOptions site_;
   std::string logo_, favicon_;
+  std::size_t max_connections_ = 16384, max_connections_per_address_ = 256;
+  std::size_t max_nodes_per_gateway_ = 100'000, client_rate_ = 1000, gateway_rate_ = 0;
 };
 
 }  // namespace aiot::cli

@@ -101,16 +101,25 @@ class UdpPeer {
   }
   void send(const Message& message) { send(format_message(message)); }
 
-  /// The next message, or none within `wait`.
+  /// The next message, or none within `wait`. Pings are answered on the way, unless the peer is `mute`.
   std::optional<Message> receive(std::chrono::milliseconds wait = std::chrono::seconds(10)) {
     timeval limit{wait.count() / 1000, static_cast<suseconds_t>(wait.count() % 1000 * 1000)};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    char buffer[2048];
-    const auto size = ::recv(fd_, buffer, sizeof buffer, 0);
-    if (size < 0) return std::nullopt;
-    auto parsed = parse_message({buffer, static_cast<std::size_t>(size)});
-    REQUIRE(parsed);
-    return std::move(*parsed);
+    for (;;) {
+      char buffer[2048];
+      const auto size = ::recv(fd_, buffer, sizeof buffer, 0);
+      if (size < 0) return std::nullopt;
+      received += static_cast<std::size_t>(size);
+      auto parsed = parse_message({buffer, static_cast<std::size_t>(size)});
+      REQUIRE(parsed);
+      if (parsed->code != 0 || parsed->type != Type::con) return std::move(*parsed);
+      ++pings;
+      if (mute) continue;
+      Message pong;
+      pong.type = Type::rst;
+      pong.message_id = parsed->message_id;
+      send(pong);
+    }
   }
   Message exchange(const Message& message) {
     send(message);
@@ -119,6 +128,10 @@ class UdpPeer {
     return std::move(*answer);
   }
   [[nodiscard]] int fd() const { return fd_; }
+
+  bool mute = false;
+  std::size_t received = 0;  ///< bytes
+  int pings = 0;
 
  private:
   int fd_ = -1;

@@ -146,9 +146,9 @@ std::string status(World& world) {
   std::size_t queued = 0;
   for (auto* connection : world.echoes) queued += connection->queued_bytes();
   return fmt::format(
-      R"({{"connections":{},"accepted":{},"refusedHeads":{},"refusedFull":{},"failedHandshakes":{},"sessions":{},"queued":{}}})",
+      R"({{"connections":{},"accepted":{},"refusedHeads":{},"refusedFull":{},"refusedAddress":{},"failedHandshakes":{},"sessions":{},"queued":{}}})",
       counters.connections, counters.accepted, counters.refused_heads, counters.refused_full,
-      counters.failed_handshakes, world.open_sessions, queued);
+      counters.refused_address, counters.failed_handshakes, world.open_sessions, queued);
 }
 
 }  // namespace
@@ -169,6 +169,9 @@ int main(int argc, char** argv) {
     if (name == "--write-timeout") options.write_timeout = wait;
     if (name == "--ping-interval") options.ping_interval = wait;
     if (name == "--close-timeout") options.close_timeout = wait;
+    if (name == "--listen") options.listen = *SocketAddress::parse(argv[i + 1]);
+    if (name == "--max-connections-per-address")
+      options.max_connections_per_address = static_cast<std::size_t>(number);
     if (name == "--max-connections") options.max_connections = static_cast<std::size_t>(number);
     if (name == "--max-message") options.max_message = static_cast<std::size_t>(number);
     if (name == "--max-body") options.max_body = static_cast<std::size_t>(number);

@@ -66,7 +66,10 @@ export class CoapNode {
     } catch {
       return
     }
-    if (packet.code === '0.00') return
+    if (packet.code === '0.00') {
+      if (packet.confirmable) this.#send({ reset: true, code: '0.00', messageId: packet.messageId }, from) // a ping
+      return
+    }
     if (Number(packet.code[0]) >= 2) {
       const token = packet.token.toString('hex')
       const waiter = this.waiting.get(token)

@@ -26,4 +26,18 @@ bool write_answer(coap_pdu_t* pdu, const AnswerView& answer) {
   return fits;
 }
 
+std::size_t datagram_size(const AnswerView& answer, std::size_t token_size) {
+  constexpr std::size_t kHeader = 4, kMarker = 1, kOption = 1, kLongOption = 2;
+  auto size = kHeader + token_size;
+  if (!answer.payload.empty()) size += kMarker + answer.payload.size();
+  if (answer.content_format) size += kOption + 2;
+  if (!answer.etag.empty()) size += kOption + answer.etag.size();
+  if (answer.max_age) size += kOption + 4;
+  for (const auto& block : {answer.block1, answer.block2}) size += block ? kOption + 3 : 0;
+  for (const auto& whole : {answer.size1, answer.size2}) size += whole ? kLongOption + 4 : 0;
+  if (answer.location_path != nullptr)
+    for (const auto& segment : *answer.location_path) size += kLongOption + segment.size();
+  return size;
+}
+
 }  // namespace aiot::coap

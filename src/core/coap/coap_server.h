@@ -82,6 +82,7 @@ struct ServerCounters {
   std::uint64_t asked_hellos = 0;    ///< DTLS: answered with a cookie, and forgotten
   std::uint64_t refused_hellos = 0;  ///< DTLS: too many of one host, or malformed, or of no session
   std::size_t secured = 0;           ///< sessions on DTLS and TLS that are open
+  std::uint64_t reduced = 0;         ///< cut to small blocks: the peer did not show where he is
 };
 
 struct ServerOptions {
@@ -100,6 +101,8 @@ struct ServerOptions {
   std::size_t max_streams = 1024;  ///< TCP connections at a time; more are closed at once
   std::size_t duplicate_peers = 65536;
   std::size_t duplicate_ids = 64;
+  std::size_t known_peers = 65536;             ///< datagram peers remembered as being where they say
+  std::size_t max_unproved = 256;              ///< answers that wait for their peer to show where he is
   std::vector<std::string> join_multicast;     ///< groups to join, with optional %interface
   Duration rejoin = std::chrono::seconds(20);  ///< how often groups are joined on links that came up since
   int receive_buffer = 4 * 1024 * 1024;

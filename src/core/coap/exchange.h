@@ -9,6 +9,7 @@
 #include "core/base/address.h"
 #include "core/client.h"
 #include "core/coap/block.h"
+#include "core/coap/coap_server.h"
 #include "core/coap/context.h"
 #include "core/coap/duplicate_filter.h"
 
@@ -16,6 +17,7 @@ namespace aiot::coap {
 
 class Server;
 struct Exchange;
+class ExchangeList;
 
 /// A request while its handler runs: libcoap's response PDU is at hand.
 struct Call {
@@ -35,12 +37,15 @@ struct Exchange {
   bool datagram = true;
   bool confirmable = false;
   bool multicast = false;
+  bool spoofable = false;        ///< its sender may be somewhere else than he says
+  bool reduced = false;          ///< the answer must not be larger than affordable()
   bool acknowledged = false;     ///< an empty ACK went out
   bool closed = false;           ///< answered over the handler's head; its answer goes nowhere
   std::uint8_t no_response = 0;  ///< classes not wanted (RFC 7967)
   Method method = Method::get;
   std::uint16_t message_id = 0;
   std::uint8_t token_size = 0;
+  std::size_t request_size = 0;  ///< of the datagram; rather too small than too large
   std::array<char, 8> token{};
   DuplicateFilter::Slot slot;
   std::optional<Block> block1;  ///< to be echoed
@@ -49,18 +54,26 @@ struct Exchange {
   std::string key;              ///< names what is asked for, once needed
   std::string payload_copy;     ///< what `payload` shows once deferred
 
-  // In the list of those whose ACK is held back, oldest first, or of all others that are deferred.
+  std::optional<ServerReply> unproved;  ///< leaves when the peer has shown where he is, or not
+
+  // In a list of the server's, oldest first: of those whose ACK is held back, of those whose peer has to show
+  // where he is, or of all others that are deferred.
+  ExchangeList* in = nullptr;
   Exchange* before = nullptr;
   Exchange* after = nullptr;
   TimePoint held_until;
 
   [[nodiscard]] std::string_view token_view() const { return {token.data(), token_size}; }
+  /// The largest answer for somebody who may not be the sender. "Received '...'" and a block of 16 bytes fit
+  /// whatever was asked.
+  [[nodiscard]] std::size_t affordable() const { return request_size + 32; }
 };
 
 /// Exchanges in order of arrival, linked through themselves.
 class ExchangeList {
  public:
   void push(Exchange& exchange) {
+    exchange.in = this;
     exchange.before = last_;
     exchange.after = nullptr;
     (last_ != nullptr ? last_->after : first_) = &exchange;
@@ -71,7 +84,12 @@ class ExchangeList {
     (exchange.before != nullptr ? exchange.before->after : first_) = exchange.after;
     (exchange.after != nullptr ? exchange.after->before : last_) = exchange.before;
     exchange.before = exchange.after = nullptr;
+    exchange.in = nullptr;
     --size_;
+  }
+  /// Takes it from the list it is in, if any.
+  static void leave(Exchange& exchange) {
+    if (exchange.in != nullptr) exchange.in->remove(exchange);
   }
   [[nodiscard]] Exchange* first() const { return first_; }
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -30,7 +30,8 @@ Server::Server(EventLoop& loop, ServerOptions options, Handler handler)
       options_(std::move(options)),
       handler_(std::move(handler)),
       filter_(options_.duplicate_peers, options_.duplicate_ids),
-      uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}) {
+      uploads_({options_.max_uploads, options_.max_upload, options_.upload_lifetime}),
+      known_(options_.known_peers) {
   all().push_back(this);
 }
 
@@ -67,6 +68,11 @@ Server::~Server() {
       orphan(*exchange);
     }
   }
+  while (auto* exchange = unproved_.first()) {
+    // No responder has these any more.
+    const std::unique_ptr<Exchange> last(exchange);
+    unproved_.remove(*exchange);
+  }
   if (current_ != nullptr) orphan(*current_);
   for (auto& waiting : at_leisure_) coap_delete_pdu(waiting.pdu);
   at_leisure_.clear();
@@ -77,6 +83,7 @@ Result<> Server::open() {
   if (options_.security && options_.udp.size() > 1)
     return make_error(Errc::usage, "a listener on DTLS has one address");
   held_timer_ = loop_.make_timer([this] { release_held(); });
+  unproved_timer_ = loop_.make_timer([this] { release_unproved(); });
   sweep_timer_ = loop_.make_timer([this] { sweep(); });
   refuse_timer_ = loop_.make_timer([this] { close_refused(); });
   rejoin_timer_ = loop_.make_timer([this] { (void)join_groups(false); });
@@ -131,6 +138,7 @@ Result<> Server::open_context(bool tcp, const std::vector<SocketAddress>& addres
     coap_register_event_handler(context, on_stream_event);
   } else {
     coap_context_set_max_idle_sessions(context, static_cast<unsigned>(options_.max_idle_sessions));
+    coap_register_nack_handler(context, on_nack);
   }
   for (const auto& address : addresses) {
     auto listener = Listener::open(context, address, protocol(tcp, options_.security != nullptr));
@@ -224,7 +232,7 @@ void Server::give_back(Exchange& exchange) {
   exchange.keeps_session.reset();
   exchange.call = nullptr;
   exchange.session = nullptr;
-  exchange.acknowledged = exchange.closed = false;
+  exchange.acknowledged = exchange.closed = exchange.reduced = false;
   exchange.no_response = 0;
   exchange.slot = {};
   exchange.block1.reset();

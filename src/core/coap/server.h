@@ -13,6 +13,7 @@
 #include "core/coap/duplicate_filter.h"
 #include "core/coap/exchange.h"
 #include "core/coap/hello_gate.h"
+#include "core/coap/known_peers.h"
 #include "core/coap/listener.h"
 #include "core/coap/upload_table.h"
 #include "core/loop/event_loop.h"
@@ -43,6 +44,10 @@ class Server final : public CoapServer {
   /// The session that `remote` has open on DTLS or TLS with the server that listens at `local`; null when
   /// there is none.
   static coap_session_t* secured_session(const SocketAddress& local, const SocketAddress& remote);
+  /// libcoap gave up a message to a peer, or the peer rejected it: to a ping that is the answer (RFC 7252
+  /// section 4.3).
+  static void on_nack(coap_session_t* session, const coap_pdu_t* sent, coap_nack_reason_t reason,
+                      coap_mid_t id) noexcept;
 
   /// Answers, once and for all, and takes the exchange back.
   void reply(Exchange& exchange, const ServerReply& reply);
@@ -98,6 +103,15 @@ class Server final : public CoapServer {
   void note_answer(Exchange& exchange, const AnswerView& answer);
 
   void defer(Exchange& exchange);
+  /// Its answer does not leave by the call it came with.
+  void detach(Exchange& exchange);
+  /// Sends what fits the peer's standing, at once or when that has become clear.
+  void deliver(Exchange& exchange, const ServerReply& reply);
+  /// True when `reply` waits for the peer to show where he is; otherwise it is known what may be sent.
+  bool await_proof(Exchange& exchange, const ServerReply& reply);
+  /// The peer of the session has answered the ping, or will not.
+  void settle(coap_session_t* session, bool answered);
+  void release_unproved();
   void send_later(Exchange& exchange, const AnswerView& answer);
   void send_at_leisure(const Exchange& exchange, const AnswerView& answer);
   /// An answer nobody wants to hear is not sent.
@@ -126,15 +140,18 @@ class Server final : public CoapServer {
   std::unique_ptr<Context> datagrams_;
   std::unique_ptr<Context> streams_;
   std::unique_ptr<Timer> held_timer_;
+  std::unique_ptr<Timer> unproved_timer_;
   std::unique_ptr<Timer> sweep_timer_;
   std::unique_ptr<Timer> rejoin_timer_;
 
   DuplicateFilter filter_;
   UploadTable uploads_;
   BodyTable bodies_;
+  KnownPeers known_;
   std::vector<std::unique_ptr<Exchange>> spare_;
   ExchangeList held_;      ///< deferred, no ACK sent yet
   ExchangeList deferred_;  ///< deferred, nothing owed at once
+  ExchangeList unproved_;  ///< answered by the handler, the peer was asked to show where he is
   std::list<AtLeisure> at_leisure_;
   std::unordered_map<SocketAddress, Secured> secured_;
   HelloGate gate_;

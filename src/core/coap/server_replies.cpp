@@ -19,6 +19,8 @@ constexpr std::size_t kMaxDeferred = 4096;
 /// What fits a datagram anywhere (RFC 7252 section 4.6), and the largest block.
 constexpr std::size_t kDatagramPayload = 1024;
 constexpr std::uint8_t kLargestSzx = 6;
+/// 16 bytes.
+constexpr std::uint8_t kSmallestSzx = 0;
 /// Room for header, token and options around a payload on TCP.
 constexpr std::size_t kStreamOverhead = 256;
 
@@ -32,6 +34,16 @@ std::string etag_of(std::string_view payload) {
 bool is_response(std::uint8_t code) { return code >> 5 >= 2 && code >> 5 <= 5; }
 bool is_error(std::uint8_t code) { return code >> 5 > 2; }
 
+/// A diagnostic is for people, and who reads only its beginning is told what happened, too.
+void cut_diagnostic(AnswerView& answer, const Exchange& exchange) {
+  const auto size = datagram_size(answer, exchange.token_size);
+  const auto excess = size - std::min(size, exchange.affordable());
+  auto left = answer.payload.size() - std::min(excess, answer.payload.size());
+  const auto inside = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80; };
+  while (left > 0 && left < answer.payload.size() && inside(answer.payload[left])) --left;
+  answer.payload = answer.payload.substr(0, left);
+}
+
 }  // namespace
 
 void Server::reply(Exchange& exchange, const ServerReply& reply) {
@@ -40,8 +52,16 @@ void Server::reply(Exchange& exchange, const ServerReply& reply) {
     give_back(exchange);
     return;
   }
+  deliver(exchange, reply);
+}
+
+void Server::deliver(Exchange& exchange, const ServerReply& reply) {
   std::string etag;
-  const auto answer = view_of(exchange, reply, etag);
+  auto answer = view_of(exchange, reply, etag);
+  if (exchange.spoofable && datagram_size(answer, exchange.token_size) > exchange.affordable()) {
+    if (await_proof(exchange, reply)) return;
+    answer = view_of(exchange, reply, etag);
+  }
   if (exchange.call != nullptr) {
     answer_now(exchange, answer);
   } else {
@@ -58,9 +78,13 @@ AnswerView Server::view_of(Exchange& exchange, const ServerReply& reply, std::st
   view.payload = reply.payload;
   if (exchange.block1) view.block1 = exchange.block1->encode();
 
-  const auto wanted = exchange.block2.value_or(Block{0, false, kLargestSzx});
+  const auto largest = exchange.reduced ? kSmallestSzx : kLargestSzx;
+  const auto wanted = exchange.block2.value_or(Block{0, false, largest});
   auto limit = kDatagramPayload;
-  if (exchange.block2) {
+  if (exchange.reduced) {
+    if (is_error(view.code)) return cut_diagnostic(view, exchange), view;
+    limit = Block{0, false, largest}.size();
+  } else if (exchange.block2) {
     limit = std::min(limit, wanted.size());
   } else if (!exchange.datagram) {
     const auto most = coap_session_max_pdu_size(exchange.session);
@@ -68,7 +92,7 @@ AnswerView Server::view_of(Exchange& exchange, const ServerReply& reply, std::st
   }
   if (reply.payload.size() <= limit && wanted.number == 0) return view;
 
-  const auto piece = slice(reply.payload, wanted, kLargestSzx);
+  const auto piece = slice(reply.payload, wanted, largest);
   if (!piece) {
     AnswerView beyond;
     beyond.code = code(4, 0);
@@ -115,7 +139,7 @@ void Server::note_answer(Exchange& exchange, const AnswerView& answer) {
 
 void Server::defer(Exchange& exchange) {
   auto* const response = exchange.call->response;
-  if (held_.size() + deferred_.size() >= kMaxDeferred) {
+  if (held_.size() + deferred_.size() + unproved_.size() >= kMaxDeferred) {
     ++counters_.overloads;
     exchange.closed = true;
     AnswerView busy;
@@ -124,13 +148,7 @@ void Server::defer(Exchange& exchange) {
     note_answer(exchange, busy);
     deferred_.push(exchange);
   } else {
-    name(exchange);
-    exchange.payload_copy = exchange.payload;
-    exchange.payload = exchange.payload_copy;
-    exchange.keeps_session = SessionRef(exchange.session);
-    // Of type NON and without a code, libcoap sends nothing: the ACK is ours to send, with the answer in it
-    // if that comes soon.
-    if (exchange.datagram) coap_pdu_set_type(response, COAP_MESSAGE_NON);
+    detach(exchange);
     if (exchange.datagram && exchange.confirmable) {
       exchange.held_until = loop_.now() + kHold;
       held_.push(exchange);
@@ -141,6 +159,16 @@ void Server::defer(Exchange& exchange) {
   }
   exchange.call = nullptr;
   if (current_ == &exchange) current_ = nullptr;
+}
+
+void Server::detach(Exchange& exchange) {
+  name(exchange);
+  exchange.payload_copy = exchange.payload;
+  exchange.payload = exchange.payload_copy;
+  exchange.keeps_session = SessionRef(exchange.session);
+  // Of type NON and without a code, libcoap sends nothing: the ACK is ours to send, with the answer in it
+  // if that comes soon.
+  if (exchange.datagram) coap_pdu_set_type(exchange.call->response, COAP_MESSAGE_NON);
 }
 
 void Server::send_empty_ack(const Exchange& exchange) {
@@ -165,7 +193,7 @@ void Server::release_held() {
 
 void Server::send_later(Exchange& exchange, const AnswerView& answer) {
   const bool piggybacked = exchange.datagram && exchange.confirmable && !exchange.acknowledged;
-  (piggybacked ? held_ : deferred_).remove(exchange);
+  ExchangeList::leave(exchange);
   if (!exchange.acknowledged) note_answer(exchange, answer);
 
   auto* const session = exchange.session;
@@ -176,9 +204,9 @@ void Server::send_later(Exchange& exchange, const AnswerView& answer) {
   } else if (exchange.multicast) {
     send_at_leisure(exchange, answer);
   } else {
-    const auto type = piggybacked            ? COAP_MESSAGE_ACK
-                      : exchange.confirmable ? COAP_MESSAGE_CON
-                                             : COAP_MESSAGE_NON;
+    // Nor is it repeated for somebody who may not have asked.
+    const bool repeated = exchange.confirmable && !exchange.reduced;
+    const auto type = piggybacked ? COAP_MESSAGE_ACK : repeated ? COAP_MESSAGE_CON : COAP_MESSAGE_NON;
     const auto id = piggybacked ? exchange.message_id : coap_new_message_id(session);
     if (auto* const pdu = make_pdu(exchange, type, id, answer)) coap_send(session, pdu);
     if (type == COAP_MESSAGE_CON && exchange.datagram) datagrams_->flush();

@@ -39,6 +39,7 @@ struct Server::Parsed {
   void read(const coap_pdu_t* request, Exchange& exchange, std::vector<std::string_view>& path,
             std::vector<std::string_view>& query) {
     for_each_option(request, [&](std::uint16_t number, std::string_view value) {
+      exchange.request_size += 1 + value.size();
       switch (number) {
         case option::kUriPath: path.push_back(value); break;
         case option::kUriQuery: query.push_back(value); break;
@@ -100,6 +101,8 @@ void Server::handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu
   peer_.transport = exchange.datagram ? Transport::udp : Transport::tcp;
   if (options_.security) peer_.credential = secured(session).identity;
   exchange.multicast = exchange.datagram && peer_.local.is_multicast();
+  exchange.spoofable = !exchange.multicast && coap_session_get_proto(session) == COAP_PROTO_UDP;
+  exchange.request_size = 4 + token.size() + (exchange.payload.empty() ? 0 : 1 + exchange.payload.size());
 
   if (exchange.datagram) {
     exchange.slot = filter_.note(peer_.address, exchange.message_id,
@@ -189,7 +192,12 @@ bool Server::take_upload(Exchange& exchange, const Parsed& parsed, std::string& 
 bool Server::take_later_block(Exchange& exchange) {
   name(exchange);
   if (const auto* body = bodies_.get(exchange.key, loop_.now())) {
-    answer_now(exchange, view_of(exchange, *body));
+    const auto answer = view_of(exchange, *body);
+    if (!exchange.spoofable || datagram_size(answer, exchange.token_size) <= exchange.affordable()) {
+      answer_now(exchange, answer);
+    } else {
+      deliver(exchange, ServerReply{body->code, body->payload, body->content_format, {}, body->max_age});
+    }
     return false;
   }
   // Asking the handler again is only safe where asking changes nothing.

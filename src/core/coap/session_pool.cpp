@@ -248,8 +248,11 @@ coap_response_t SessionPool::on_response(coap_session_t* handle, const coap_pdu_
   return COAP_RESPONSE_OK;
 }
 
-void SessionPool::on_nack(coap_session_t* handle, const coap_pdu_t*, coap_nack_reason_t reason,
+void SessionPool::on_nack(coap_session_t* handle, const coap_pdu_t* sent, coap_nack_reason_t reason,
                           coap_mid_t id) noexcept {
+  // A client sends no pings: it was a server, to whom the socket's peer spoke (take_requests).
+  if (sent != nullptr && coap_pdu_get_code(sent) == COAP_EMPTY_CODE)
+    return Server::on_nack(handle, sent, reason, id);
   auto* const session = session_of(handle);
   if (session == nullptr) return;
   SessionEvent event;

@@ -25,6 +25,8 @@ constexpr std::size_t kWriteShare = 512 * 1024;
 /// would reset the connection and take the answer with it.
 constexpr Duration kDrainTime = std::chrono::seconds(2);
 constexpr std::size_t kDrainBytes = 4 * 1024 * 1024;
+/// One that takes longer than this for a body or an answer goes when there is no room for others.
+constexpr Duration kPatience = std::chrono::seconds(5);
 
 bool is_upgrade(const RequestHead& head) {
   return head.method == "GET" && header_has_token(head.headers, "upgrade", "websocket") &&
@@ -57,6 +59,10 @@ void HttpConnection::watch(unsigned events) {
   if (watched_ == events || !watch_) return;
   watched_ = events;
   watch_->set(events);
+}
+
+bool HttpConnection::drags(TimePoint now) const {
+  return (state_ == State::body || state_ == State::writing) && now - busy_since_ > kPatience;
 }
 
 void HttpConnection::expect_within(Duration wait) { deadline_ = core_->loop().now() + wait; }
@@ -169,6 +175,7 @@ bool HttpConnection::process_head() {
   }
   body_ = BodyDecoder(*framing, core_->options().max_body);
   state_ = State::body;
+  busy_since_ = core_->loop().now();
   if (body_.status() == BodyDecoder::Status::more) {
     expect_within(core_->options().body_timeout);
     if (head_.minor > 0 && input().empty() && header_has_token(head_.headers, "expect", "100-continue")) {
@@ -243,7 +250,7 @@ void HttpConnection::upgrade() {
   const auto rest = std::string(input());
   const auto core = core_;
   close();
-  core->adopt(descriptor, key, rest, std::move(decision), peer_);
+  core->adopt(descriptor, key, rest, std::move(decision), peer_, counted);
 }
 
 void HttpConnection::refuse(int status, std::string why, Headers headers) {
@@ -280,6 +287,7 @@ void HttpConnection::start_response(HttpResponse response) {
   if (head_only_ || is_bodiless(response_.status)) out_body_ = {};
   out_sent_ = 0;
   state_ = State::writing;
+  busy_since_ = core_->loop().now();
   expect_within(core_->options().write_timeout);
   if (write()) finish_response();
 }

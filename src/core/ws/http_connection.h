@@ -24,11 +24,14 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void check_deadline(TimePoint now);
   /// True when nothing is under way for this peer: its next request, or its first, has not come whole.
   [[nodiscard]] bool awaits_head() const { return state_ == State::head; }
+  /// True when a request or an answer has been under way for longer than its peer should need.
+  [[nodiscard]] bool drags(TimePoint now) const;
   /// Closes as soon as no request is under way.
   void wind_down();
   void close();
 
   std::list<std::shared_ptr<HttpConnection>>::iterator place;  ///< the core's
+  SocketAddress counted;                                       ///< the core's: for whom; empty: not at all
 
  private:
   enum class State : std::uint8_t { head, body, answering, writing, streaming, draining, closed };
@@ -62,6 +65,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   unsigned watched_ = 0;
   State state_ = State::head;
   TimePoint deadline_{};
+  TimePoint busy_since_{};  ///< when the body was begun, or the answer
 
   std::string in_;
   std::size_t in_head_ = 0;   ///< of in_, already taken

@@ -170,6 +170,9 @@ struct HttpServerOptions {
   /// Beyond them the one that has waited longest for a request is closed, else the new one, without an
   /// answer.
   std::size_t max_connections = 16384;
+  /// Of one IPv4 address or IPv6 network of 64 bits; more are closed without an answer. Loopback may have any
+  /// number. Zero: no bound.
+  std::size_t max_connections_per_address = 0;
   Duration ping_interval = std::chrono::seconds(30);  ///< WebSocket ping; a peer silent for two is dropped
   Duration body_timeout = std::chrono::seconds(60);   ///< a request's body, 408 beyond
   Duration idle_timeout = std::chrono::seconds(75);   ///< keep-alive connection without a request
@@ -182,6 +185,7 @@ struct HttpServerCounters {
   std::uint64_t accepted = 0;
   std::uint64_t refused_heads = 0;      ///< malformed, too long or too slow
   std::uint64_t refused_full = 0;       ///< closed for want of room
+  std::uint64_t refused_address = 0;    ///< closed because their address has its share
   std::uint64_t failed_handshakes = 0;  ///< TLS
 };
 

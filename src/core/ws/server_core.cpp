@@ -109,11 +109,14 @@ void ServerCore::accept_some() {
       ::close(std::exchange(spare_, -1));
       descriptor = accept_one();
     }
-    if (descriptor >= 0) {
+    const auto peer = SocketAddress::from(reinterpret_cast<sockaddr*>(&address), length);
+    if (descriptor >= 0 && has_share(counted_for(peer))) {
+      ::close(descriptor);
+    } else if (descriptor >= 0) {
       const bool room =
           (!none_left && http_.size() + sockets_.size() < options_.max_connections) || make_room();
       if (room) {
-        accepted(descriptor, SocketAddress::from(reinterpret_cast<sockaddr*>(&address), length));
+        accepted(descriptor, peer);
       } else {
         // Without an answer: what it came for is not known, and there are peers that never come back after a
         // 5xx.
@@ -127,9 +130,33 @@ void ServerCore::accept_some() {
   }
 }
 
+SocketAddress ServerCore::counted_for(const SocketAddress& peer) const {
+  if (options_.max_connections_per_address == 0 || peer.is_loopback() ||
+      options_.trusted_proxies.contains(peer))
+    return {};
+  return subscriber_of(peer);
+}
+
+bool ServerCore::has_share(const SocketAddress& subscriber) {
+  if (subscriber.empty() || addresses_.of(subscriber) < options_.max_connections_per_address) return false;
+  ++refused_address_;
+  if (share_warnings_.allow())
+    log::warn("{} has {} connections open, which is the most for one address; more are closed",
+              subscriber.host(), options_.max_connections_per_address);
+  return true;
+}
+
+void ServerCore::count(const SocketAddress& subscriber) {
+  if (!subscriber.empty()) addresses_.add(subscriber);
+}
+
 bool ServerCore::make_room() {
-  const auto oldest = std::find_if(http_.begin(), http_.end(),
-                                   [](const auto& connection) { return connection->awaits_head(); });
+  const auto now = loop_.now();
+  auto oldest = std::find_if(http_.begin(), http_.end(),
+                             [](const auto& connection) { return connection->awaits_head(); });
+  if (oldest == http_.end())
+    oldest = std::find_if(http_.begin(), http_.end(),
+                          [&](const auto& connection) { return connection->drags(now); });
   if (oldest == http_.end()) return false;
   ++refused_full_;
   (*oldest)->close();
@@ -145,6 +172,8 @@ void ServerCore::accepted(int descriptor, const SocketAddress& peer) {
   if (descriptor < 0) return;
   http_.push_back(std::make_shared<HttpConnection>(shared_from_this(), descriptor, peer, secure));
   http_.back()->place = std::prev(http_.end());
+  http_.back()->counted = counted_for(peer);
+  count(http_.back()->counted);
   http_.back()->start();
   arm_tick();
 }
@@ -178,11 +207,13 @@ int ServerCore::encrypt(int descriptor, const SocketAddress& peer) {
 }
 
 void ServerCore::adopt(int descriptor, std::string_view key, std::string_view rest, UpgradeDecision decision,
-                       const SocketAddress& peer) {
+                       const SocketAddress& peer, const SocketAddress& counted) {
   (void)::setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
   sockets_.push_back(std::make_shared<ServerWebSocket>(shared_from_this(), std::move(decision), peer));
   auto socket = sockets_.back();
   socket->place = std::prev(sockets_.end());
+  socket->counted = counted;
+  count(socket->counted);
   // libwebsockets is given the least it needs for its handshake; our own head has been checked and answered.
   auto head = fmt::format(
       "GET / HTTP/1.1\r\nHost: aiot\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -207,6 +238,7 @@ void ServerCore::adopt(int descriptor, std::string_view key, std::string_view re
 void ServerCore::remove(HttpConnection& connection) {
   if (connection.place == std::list<std::shared_ptr<HttpConnection>>::iterator{}) return;
   const auto place = std::exchange(connection.place, {});
+  addresses_.remove(connection.counted);
   http_.erase(place);
   check_drained();
 }
@@ -218,6 +250,7 @@ void ServerCore::remove(ServerWebSocket& socket) {
     std::replace(flushing_.begin(), flushing_.end(), &socket, static_cast<ServerWebSocket*>(nullptr));
   }
   const auto place = std::exchange(socket.place, {});
+  addresses_.remove(socket.counted);
   sockets_.erase(place);
   check_drained();
 }
@@ -280,6 +313,7 @@ HttpServerCounters ServerCore::counters() const {
   counters.refused_heads = refused_heads_;
   counters.refused_full = refused_full_;
   counters.failed_handshakes = failed_handshakes_;
+  counters.refused_address = refused_address_;
   return counters;
 }
 

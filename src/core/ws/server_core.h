@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "core/base/log.h"
 #include "core/loop/event_loop.h"
 #include "core/tls/tunnel.h"
+#include "core/ws/address_counts.h"
 #include "core/ws/http_head.h"
 #include "core/ws/http_server.h"
 #include "core/ws/lws_context.h"
@@ -46,8 +48,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   /// A buffer to read into, for one read at a time.
   [[nodiscard]] std::vector<char>& scratch() { return scratch_; }
   /// Makes a WebSocket of an accepted upgrade; takes the descriptor. `rest` is what was read past the head.
+  /// It counts for `counted`, as its connection did.
   void adopt(int descriptor, std::string_view key, std::string_view rest, UpgradeDecision decision,
-             const SocketAddress& peer);
+             const SocketAddress& peer, const SocketAddress& counted);
   void remove(HttpConnection& connection);
   void remove(ServerWebSocket& socket);
   /// Lets `socket` write on the next turn.
@@ -59,8 +62,13 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   /// Puts TLS before a connection: its clear end takes the descriptor's place, -1 when there is none to be
   /// had.
   int encrypt(int descriptor, const SocketAddress& peer);
-  /// Closes the connection that has waited longest for a request, so that nobody keeps others out by opening
-  /// idle ones; false when all are at work.
+  /// The subscriber that a connection of `peer` counts for; empty when it may have any number.
+  [[nodiscard]] SocketAddress counted_for(const SocketAddress& peer) const;
+  /// True when `subscriber` has as many connections as one may have.
+  bool has_share(const SocketAddress& subscriber);
+  void count(const SocketAddress& subscriber);
+  /// Closes the connection that has waited longest for a request, or else the oldest that takes its time with
+  /// one, so that nobody keeps others out by doing nothing; false when all are at work.
   bool make_room();
   void on_tick();
   void arm_tick();
@@ -83,6 +91,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::list<std::unique_ptr<tls::Tunnel>> tunnels_;
   std::list<std::shared_ptr<HttpConnection>> http_;
   std::list<std::shared_ptr<ServerWebSocket>> sockets_;
+  AddressCounts addresses_;
+  log::Limiter share_warnings_;
   std::vector<ServerWebSocket*> ready_;
   std::vector<ServerWebSocket*> flushing_;
   bool flush_posted_ = false;
@@ -98,6 +108,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::uint64_t refused_heads_ = 0;
   std::uint64_t refused_full_ = 0;
   std::uint64_t failed_handshakes_ = 0;
+  std::uint64_t refused_address_ = 0;
 };
 
 }  // namespace aiot::ws

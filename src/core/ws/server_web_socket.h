@@ -37,6 +37,7 @@ class ServerWebSocket final : public WsConnection,
   [[nodiscard]] bool has_socket() const { return wsi_ != nullptr; }
 
   std::list<std::shared_ptr<ServerWebSocket>>::iterator place;  ///< the core's
+  SocketAddress counted;                                        ///< the core's: for whom; empty: not at all
   bool ready = false;                                           ///< in the core's list of those to flush
 
  private:

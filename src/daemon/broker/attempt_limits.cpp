@@ -1,9 +1,6 @@
 #include "daemon/broker/attempt_limits.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
-#include <cstring>
 
 namespace aiot::broker {
 
@@ -19,15 +16,6 @@ Duration AttemptLimits::take(const std::string& who, TimePoint now) {
   if (begin + rate_.every > allowed_until) return begin + rate_.every - allowed_until;
   whole_again = begin + rate_.every;
   return Duration::zero();
-}
-
-std::string attempts_of(const SocketAddress& peer) {
-  if (peer.family() != AF_INET6) return peer.host();
-  sockaddr_storage storage{};
-  peer.to(storage);
-  sockaddr_in6 address{};
-  std::memcpy(&address, &storage, sizeof address);
-  return std::string(reinterpret_cast<const char*>(address.sin6_addr.s6_addr), 8);
 }
 
 }  // namespace aiot::broker

@@ -4,7 +4,6 @@
 #include <string>
 #include <unordered_map>
 
-#include "core/base/address.h"
 #include "core/base/time.h"
 
 namespace aiot::broker {
@@ -30,8 +29,5 @@ class AttemptLimits {
   /// When all attempts are there again. Beyond the bound those that have most left are forgotten.
   std::unordered_map<std::string, TimePoint> spent_;
 };
-
-/// Whose attempts count together: an IPv4 address, or an IPv6 network of 64 bits, which one subscriber has.
-[[nodiscard]] std::string attempts_of(const SocketAddress& peer);
 
 }  // namespace aiot::broker

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <numeric>
 #include <utility>
 
 #include "core/base/log.h"
@@ -23,6 +24,7 @@
 #include "daemon/broker/login_routes.h"
 #include "daemon/broker/metrics.h"
 #include "daemon/broker/node_json.h"
+#include "daemon/broker/paced_session.h"
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
@@ -50,6 +52,7 @@ class BrokerImpl final : public Broker {
       : loop_(loop),
         options_(std::move(options)),
         site_(options_.site, options_.dashboard ? dashboard_assets() : std::span<const Asset>()),
+        table_(options_.max_nodes_per_gateway),
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
         followers_(loop, table_, counters_),
         access_(options_.access, options_.key_file, options_.listen),
@@ -120,12 +123,14 @@ class BrokerImpl final : public Broker {
     options.identity = identity_;
     options.trusted_proxies = options_.trusted_proxies;
     options.strict_transport = options_.strict_transport;
+    options.max_connections = options_.max_connections;
+    options.max_connections_per_address = options_.max_connections_per_address;
     auto server = ws::HttpServer::listen(
         loop_, options,
         [this](ws::HttpRequest request, ws::HttpResponder responder) {
           answer(std::move(request), std::move(responder));
         },
-        [this](const ws::UpgradeRequest& request) { return decide(request); },
+        [this](const ws::UpgradeRequest& request) { return pace(decide(request), request.path == "/gw"); },
         [](std::string_view path, int status, std::string why) {
           return is_api(path) ? problem(status, Errc::usage, std::move(why)) : plain(status, why + "\n");
         });
@@ -284,6 +289,22 @@ class BrokerImpl final : public Broker {
         guards_.guard(std::move(session), std::move(admission->principal)), admission->subprotocol, 0, {}};
   }
 
+  /// Reads the session no faster than its kind may speak.
+  ws::UpgradeDecision pace(ws::UpgradeDecision decision, bool is_gateway) {
+    const auto& rate = is_gateway ? options_.gateway_rate : options_.client_rate;
+    if (!decision.session || !rate.limited()) return decision;
+    UniqueFunction<std::uint64_t()> meter;
+    if (is_gateway) {
+      meter = [this] {
+        return std::accumulate(counters_.received.begin(), counters_.received.end(), std::uint64_t{0});
+      };
+    }
+    auto& pauses = is_gateway ? counters_.paced_gateways : counters_.paced_clients;
+    decision.session =
+        std::make_unique<PacedSession>(loop_, std::move(decision.session), rate, std::move(meter), pauses);
+    return decision;
+  }
+
   void answer(ws::HttpRequest request, ws::HttpResponder responder) {
     const std::string_view path = request.path;
     const bool page = LoginRoutes::takes(path);
@@ -351,11 +372,11 @@ class BrokerImpl final : public Broker {
     }
     const auto sockets = server_->counters();
     ws::HttpResponse response = plain(
-        200,
-        format_metrics({counters_, durations_, table_, announcements_.clients(),
-                        announcements_.queued_bytes(), gateway_bytes, store_->counters(), asks_.pending(),
-                        sockets.connections, sockets.refused_heads + sockets.refused_full, login_.counters(),
-                        access_.logins().size(), refused_}));
+        200, format_metrics({counters_, durations_, table_, announcements_.clients(),
+                             announcements_.queued_bytes(), gateway_bytes, store_->counters(),
+                             asks_.pending(), sockets.connections,
+                             sockets.refused_heads + sockets.refused_full + sockets.refused_address,
+                             sockets.refused_address, login_.counters(), access_.logins().size(), refused_}));
     response.content_type = wire::MetricsText::kContentType;
     return response;
   }

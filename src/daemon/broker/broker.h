@@ -8,6 +8,7 @@
 #include "core/base/address.h"
 #include "core/base/completion.h"
 #include "core/base/networks.h"
+#include "core/base/rate.h"
 #include "core/base/time.h"
 #include "daemon/broker/access_options.h"
 #include "daemon/broker/site.h"
@@ -27,6 +28,11 @@ struct Options {
   std::uint64_t retention_bytes = 0;                 ///< oldest out beyond it; zero: no bound
   std::vector<std::string> allow_origins;
   AccessOptions access;
+  std::size_t max_connections = 16384;
+  std::size_t max_connections_per_address = 256;  ///< loopback may have any number; zero: no bound
+  Rate client_rate;                               ///< messages of one client's WebSocket
+  Rate gateway_rate;                              ///< updates of one gateway
+  std::size_t max_nodes_per_gateway = 100'000;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
   std::string tls_cert;  ///< PEM, with its chain: https and wss alone are spoken; empty: http and ws

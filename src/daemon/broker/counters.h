@@ -42,6 +42,8 @@ struct Counters {
   std::array<std::uint64_t, static_cast<std::size_t>(Drop::kCount)> dropped{};
   std::uint64_t delivered = 0;  ///< handed to clients' sockets
   std::uint64_t slow_clients = 0;
+  std::uint64_t paced_clients = 0;   ///< times that reading stopped because of --client-rate
+  std::uint64_t paced_gateways = 0;  ///< the same of --gateway-rate
 
   void drop(Drop why, std::uint64_t count = 1) { dropped[static_cast<std::size_t>(why)] += count; }
 };

@@ -9,6 +9,7 @@
 
 #include "core/base/text.h"
 #include "core/base/uri.h"
+#include "core/ws/address_counts.h"
 #include "daemon/access/password.h"
 #include "daemon/access/token.h"
 #include "daemon/broker/login_page.h"
@@ -119,7 +120,7 @@ void LoginRoutes::log_in(const ws::HttpRequest& request, ws::HttpResponder respo
   auto form = parse_form(request);
   if (!form) return responder.reply(login_page(400, "/", "That was no form of this page."));
   std::string next = safe_path((*form)["next"]);
-  const std::string address = attempts_of(request.peer);
+  const std::string address = ws::subscriber_of(request.peer).host();
   const access::User* user = access_.contents().user((*form)["user"]);
   auto wait = by_address_.take(address, loop_.now());
   // Attempts for names that nobody has are not counted by name: they would fill the table.
@@ -225,7 +226,7 @@ void LoginRoutes::checked(Attempt& attempt) {
          attempt.request, attempt.user);
     return attempt.responder.reply(login_page(401, attempt.next, "The user or the password is wrong."));
   }
-  by_address_.forgive(attempts_of(attempt.request.peer));
+  by_address_.forgive(ws::subscriber_of(attempt.request.peer).host());
   by_user_.forgive(attempt.user);
   tell("login", fmt::format("{} logged in", attempt.user), attempt.request, attempt.user);
   attempt.responder.reply(welcome(attempt.user, attempt.next, attempt.request.secure));

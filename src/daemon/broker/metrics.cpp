@@ -90,11 +90,16 @@ std::string format_metrics(const MetricsInput& input) {
   writer.value("aiot_clients", {}, input.clients);
   writer.head("aiot_slow_clients_total", "counter", "Clients dropped because they did not read.");
   writer.value("aiot_slow_clients_total", {}, input.counters.slow_clients);
+  writer.head("aiot_paced_total", "counter", "Times that a peer was not read for a while, to keep its rate.");
+  writer.value("aiot_paced_total", R"(peer="client")", input.counters.paced_clients);
+  writer.value("aiot_paced_total", R"(peer="gateway")", input.counters.paced_gateways);
   writer.head("aiot_connections", "gauge", "Connections open.");
   writer.value("aiot_connections", {}, input.connections);
   writer.head("aiot_connections_refused_total", "counter",
-              "Connections refused: malformed heads, or no room.");
+              "Connections refused: malformed heads, no room, or too many of one address.");
   writer.value("aiot_connections_refused_total", {}, input.refused_connections);
+  writer.one("aiot_connections_refused_by_address_total", "counter",
+             "Of them because the address had as many as one may have.", {}, input.refused_by_address);
   writer.head("aiot_logins_total", "counter", "Attempts to log in.");
   writer.value("aiot_logins_total", R"(result="succeeded")", input.logins.succeeded);
   writer.value("aiot_logins_total", R"(result="failed")", input.logins.failed);

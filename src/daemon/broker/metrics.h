@@ -23,6 +23,7 @@ struct MetricsInput {
   std::size_t pending_writes = 0;
   std::uint64_t connections = 0;
   std::uint64_t refused_connections = 0;
+  std::uint64_t refused_by_address = 0;  ///< of them because the address had its share
   LoginRoutes::Counters logins = {};
   std::size_t logged_in = 0;
   std::uint64_t refused_access = 0;  ///< requests without the token, login or role they need

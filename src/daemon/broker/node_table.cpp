@@ -19,7 +19,7 @@ void Node::count_update(WallTime time) {
   }
 }
 
-NodeTable::NodeTable() = default;
+NodeTable::NodeTable(std::size_t max_of_gateway) : max_of_gateway_(max_of_gateway) {}
 NodeTable::~NodeTable() = default;
 
 Node* NodeTable::find(std::string_view uid) {
@@ -47,7 +47,7 @@ bool NodeTable::make_room() {
 }
 
 Node* NodeTable::create(std::string_view uid, GatewayRecord& owner) {
-  if (!make_room()) return nullptr;
+  if (owner.nodes >= max_of_gateway_ || !make_room()) return nullptr;
   std::uint32_t slot = 0;
   if (free_.empty()) {
     slot = static_cast<std::uint32_t>(slots_.size());

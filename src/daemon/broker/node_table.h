@@ -17,6 +17,8 @@ namespace aiot::broker {
 class GatewayLink;
 
 inline constexpr std::size_t kMaxNodes = 200'000;
+/// Of one gateway, unless the broker is told another number.
+inline constexpr std::size_t kMaxNodesOfGateway = 100'000;
 inline constexpr std::size_t kMaxResourcesPerNode = 1024;
 /// All names and values together; an update beyond it is dropped and counted.
 inline constexpr std::size_t kMaxTableBytes = 256 * 1024 * 1024;
@@ -92,7 +94,7 @@ struct Node {
 /// them make a block that is marked when one of its nodes changes.
 class NodeTable {
  public:
-  NodeTable();
+  explicit NodeTable(std::size_t max_of_gateway = kMaxNodesOfGateway);
   ~NodeTable();
   NodeTable(const NodeTable&) = delete;
   NodeTable& operator=(const NodeTable&) = delete;
@@ -101,7 +103,7 @@ class NodeTable {
   [[nodiscard]] Node* find(std::string_view uid);
   [[nodiscard]] const Node* find(std::string_view uid) const;
   /// A node that is not in the table yet. When it is full a node that is out or hidden makes room; null when
-  /// there is none.
+  /// there is none. Null also when `owner` has as many nodes as a gateway may have.
   Node* create(std::string_view uid, GatewayRecord& owner);
   void remove(Node& node);
   void set_owner(Node& node, GatewayRecord& owner);
@@ -113,6 +115,7 @@ class NodeTable {
   /// The node's block no longer shows it as it is.
   void mark(const Node& node) { ++versions_[node.slot / kNodesPerBlock]; }
 
+  [[nodiscard]] std::size_t max_of_gateway() const { return max_of_gateway_; }
   [[nodiscard]] std::size_t size() const { return by_uid_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   /// Slots, with null where none is.
@@ -137,6 +140,7 @@ class NodeTable {
   std::unordered_map<std::string_view, Node*> by_uid_;  ///< keys are views of Node::uid
   std::unordered_map<std::string, std::unique_ptr<GatewayRecord>> gateways_;
   std::vector<std::uint32_t> versions_;
+  std::size_t max_of_gateway_;
   std::uint64_t serials_ = 0;
   std::size_t bytes_ = 0;
   std::size_t evict_at_ = 0;

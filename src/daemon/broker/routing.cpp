@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/text.h"
+
 namespace aiot::broker {
 namespace {
 
@@ -85,7 +87,16 @@ Node* Routing::claim(GatewayRecord& gateway, std::string_view uid, Now now) {
   Node* node = table_.find(uid);
   if (node == nullptr) {
     node = table_.create(uid, gateway);
-    if (node == nullptr) return nullptr;
+    if (node == nullptr) {
+      if (full_.allow()) {
+        log::warn("node '{}' of gateway {} is not taken: {}", text::escape_controls(uid),
+                  text::escape_controls(gateway.name),
+                  gateway.nodes >= table_.max_of_gateway()
+                      ? fmt::format("a gateway may have {} nodes", table_.max_of_gateway())
+                      : std::string("the broker has all the nodes it can hold"));
+      }
+      return nullptr;
+    }
     node->state = NodeState::out;  // until it is told
     node->first_seen = now.wall;
     records_.changed(*node);

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/log.h"
 #include "core/base/time.h"
 #include "daemon/broker/counters.h"
 #include "daemon/broker/gateway_link.h"
@@ -100,6 +101,7 @@ class Routing {
   EventSink& events_;
   Records& records_;
   Counters& counters_;
+  log::Limiter full_;
 };
 
 /// A node that clients of pyaiot's wire see.

@@ -21,6 +21,7 @@ enum class Drop : std::uint8_t {
   bad_registration,    ///< a resource directory request that cannot be understood
   bad_message,         ///< an MQTT or WebSocket message that cannot be understood
   bad_answer,          ///< a node's answer that cannot be kept: too long a value, a name that is not text
+  too_fast,            ///< above the node's rate
   count
 };
 inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(Drop::count);
@@ -41,6 +42,7 @@ struct NodeCounters {
   std::uint64_t secure_sessions = 0;  ///< open on DTLS and TLS
   std::uint64_t failed_handshakes = 0;
   std::uint64_t refused_hellos = 0;
+  std::uint64_t reduced = 0;  ///< answers cut to small blocks: nobody showed that he had asked
   std::array<std::uint64_t, kDropReasons> dropped{};
   std::uint64_t discoveries = 0;
   std::uint64_t discoveries_failed = 0;

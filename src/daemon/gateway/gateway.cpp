@@ -69,6 +69,8 @@ PolicyOptions policy_options(const Options& options) {
   out.site = options.site;
   out.max_time = options.max_time;
   out.max_time_for = options.max_time_for;
+  out.limits = TableLimits{options.max_nodes, std::min(options.max_nodes, TableLimits().out)};
+  out.node_rate = options.node_rate;
   out.trust_first_use = options.trust_first_use;
   out.release = options.release;
   return out;
@@ -152,6 +154,7 @@ class NodeGateway final : public Gateway, private Effects {
       const auto server = coap_->counters();
       out.nodes.duplicates = server.duplicates;
       out.nodes.malformed = server.malformed;
+      out.nodes.reduced = server.reduced;
       out.nodes.kernel_drops = server.kernel_drops;
       out.nodes.secure_sessions = server.secured;
       out.nodes.failed_handshakes = server.failed_handshakes;

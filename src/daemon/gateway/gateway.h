@@ -10,6 +10,7 @@
 
 #include "core/base/address.h"
 #include "core/base/completion.h"
+#include "core/base/rate.h"
 #include "core/base/time.h"
 #include "core/tls/client_files.h"
 #include "core/tls/listener_files.h"
@@ -63,6 +64,8 @@ struct Options {
   std::vector<std::string> allow;                              ///< CIDRs; empty: everyone
   bool trust_first_use = false;      ///< a uid stays with the address that used it first
   std::vector<std::string> release;  ///< patterns of uids of which the address may be another now
+  Rate node_rate;                                              ///< of each node's updates
+  std::size_t max_nodes = 100'000;                             ///< live and remembered
 };
 
 /// The gateway: node sources, policy, uplink, on one loop. Owns everything it starts.

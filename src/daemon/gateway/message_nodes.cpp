@@ -105,6 +105,9 @@ Result<void> MessageNodes::value(const NodeSource& from, std::string_view resour
                                               shown(resource), node.id, bytes.size(), kMaxValue));
   const Resource* before = node.find(resource);
   if (from.retained && before != nullptr && before->bytes == bytes) return {};
+  if (!node.rate.take(policy_.options_.node_rate, now.mono))
+    return refuse(Drop::too_fast, fmt::format("node '{}' sends more than {:.0f} updates a second", node.id,
+                                              policy_.options_.node_rate.per_second));
   if (!policy_.set_value(node, resource, bytes, content_format, now)) {
     if (before != nullptr || node.resources.size() < kMaxNodeResources)
       return refuse(Drop::table_full, "this gateway has all the values it can hold");

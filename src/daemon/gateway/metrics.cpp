@@ -74,6 +74,8 @@ std::string format_metrics(const Counters& counters, std::string_view gateway) {
            counters.nodes.refused_hellos);
   text.one("aiot_writes_total", "counter", "Requests to nodes.", {}, counters.nodes.writes);
   text.one("aiot_writes_failed_total", "counter", "Of them failed.", {}, counters.nodes.writes_failed);
+  text.one("aiot_coap_reduced_answers_total", "counter",
+           "CoAP answers cut to small blocks because the peer answered no ping.", {}, counters.nodes.reduced);
   text.one("aiot_build_info", "gauge", "The version that runs.", R"(version=")" AIOT_VERSION R"(")", 1);
   return text.take();
 }

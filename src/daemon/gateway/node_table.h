@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/address.h"
+#include "core/base/rate.h"
 #include "core/base/time.h"
 
 namespace aiot::gateway {
@@ -78,6 +79,7 @@ struct Node {
   Ticket job = 0;
   TimePoint retry_after{};  ///< of a failed discovery
   TimePoint refused_at{};
+  RateMeter rate;  ///< of its updates
   TimePoint last_seen{};
   TimePoint told{};  ///< the broker last heard of it
   WallTime first_seen{};

@@ -124,7 +124,7 @@ coap::ServerReply Policy::post(std::string_view payload, const coap::Peer& peer,
       reply.max_age = 2;
       return reply;
     }
-    return refuse(coap::code(4, 4), "no node is known at this address: POST WORD:UID to /alive first");
+    return refuse(coap::code(4, 4), "no node here: POST WORD:UID to /alive first");
   }
   if (claims_.is_foreign(*node, peer, now)) return refuse(coap::code(4, 3), kForeign);
   node->address = peer.address;
@@ -148,6 +148,13 @@ coap::ServerReply Policy::post(std::string_view payload, const coap::Peer& peer,
   if (!is_plain_text(message->value)) {
     counters_.drop(Drop::bad_value);
     return refuse(coap::code(4, 0), "the value must be UTF-8 text without control characters");
+  }
+  if (!node->rate.take(options_.node_rate, now.mono)) {
+    counters_.drop(Drop::too_fast);
+    auto reply = refuse(coap::code(4, 29), "too many updates");  // RFC 8516
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(node->rate.wait(options_.node_rate, now.mono));
+    reply.max_age = static_cast<std::uint32_t>(wait.count());
+    return reply;
   }
   if (!set_value(*node, message->resource, message->value, std::nullopt, now)) {
     if (node->find(message->resource) != nullptr || node->resources.size() < kMaxNodeResources) {

@@ -26,6 +26,7 @@ struct PolicyOptions {
   Duration max_time = std::chrono::seconds(120);
   std::vector<std::pair<std::string, Duration>> max_time_for;  ///< uid pattern to time; the first that fits
   TableLimits limits;
+  Rate node_rate;                                 ///< of each node's updates; none by default
   std::size_t value_bytes = 256UL * 1024 * 1024;  ///< of all nodes' values and registered links together
   bool trust_first_use = false;                   ///< a uid stays with the address that used it first
   std::vector<std::string> release;  ///< patterns of uids whose address of an earlier run does not count

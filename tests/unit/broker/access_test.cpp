@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "core/ws/address_counts.h"
 #include "daemon/access/token.h"
 #include "daemon/broker/attempt_limits.h"
 #include "daemon/broker/login_page.h"
@@ -312,7 +313,7 @@ TEST_CASE("attempts from everywhere at once are counted together, within bounds"
 }
 
 TEST_CASE("a subscriber's IPv6 network is one") {
-  const auto of = [](const char* text) { return attempts_of(*SocketAddress::parse(text)); };
+  const auto of = [](const char* text) { return ws::subscriber_of(*SocketAddress::parse(text)).host(); };
   CHECK(of("[2001:db8::1]:1") == of("[2001:db8::ffff:2]:2"));
   CHECK(of("[2001:db8::1]:1") != of("[2001:db8:0:1::1]:1"));
   CHECK(of("192.0.2.1:1") == of("192.0.2.1:2"));

@@ -25,7 +25,8 @@ TEST_CASE("metrics are in Prometheus' text format and hold what was counted") {
   counters.drop(Drop::slow_client, 7);
   durations.observe(0.003);
   durations.observe(99);
-  const std::string text = format_metrics({counters, durations, table, 3, 4, 5, {}, 6, 7, 8});
+  counters.paced_clients = 11;
+  const std::string text = format_metrics({counters, durations, table, 3, 4, 5, {}, 6, 7, 8, 9});
   for (const auto* line : {
            "aiot_updates_received_total{hop=\"broker\",protocol=\"CoAP\"} 1\n",
            "aiot_updates_dropped_total{hop=\"broker\",reason=\"slow_client\"} 7\n",
@@ -36,6 +37,9 @@ TEST_CASE("metrics are in Prometheus' text format and hold what was counted") {
            "aiot_write_duration_seconds_sum 99.003\n",
            "# TYPE aiot_write_duration_seconds histogram\n",
            "aiot_queue_bytes{hop=\"broker\",to=\"clients\"} 4\n",
+           "aiot_connections_refused_total 8\n",
+           "aiot_connections_refused_by_address_total 9\n",
+           "aiot_paced_total{peer=\"client\"} 11\n",
            "aiot_build_info{version=\"",
        }) {
     INFO(line);

@@ -368,3 +368,25 @@ TEST_CASE("labels are set, changed and taken away, and kept in order") {
         std::vector<std::pair<std::string, std::string>>{{"a", "b"}, {"room", "bath"}});
   CHECK_FALSE(w.routing.label("m", {{"a", "b"}}));
 }
+
+TEST_CASE("a gateway has a bounded number of nodes, and others are not touched") {
+  NodeTable table(2);
+  RecordingHub hub;
+  RecordingEvents events;
+  Counters counters;
+  RecordingRecords records;
+  Routing routing(table, hub, events, records, counters);
+  FakeLink link_a, link_b;
+  const Now now{TimePoint(1h), WallTime(1700000000000ms)};
+  auto& a = routing.connected({"a", "site", "s", "test", "peer", true}, link_a, now);
+  auto& b = routing.connected({"b", "other", "s", "test", "peer", true}, link_b, now);
+  for (const auto* uid : {"n1", "n2", "n3"})
+    routing.apply(a, std::vector<wire::Item>{wire::NodeJoined{uid, "CoAP", "192.0.2.1", {}}}, now);
+  routing.apply(a, std::vector<wire::Item>{update("n3", "led", "0"), update("n1", "led", "0")}, now);
+  routing.apply(b, std::vector<wire::Item>{wire::NodeJoined{"n4", "CoAP", "192.0.2.4", {}}}, now);
+  CHECK(a.nodes == 2);
+  CHECK(table.find("n3") == nullptr);
+  CHECK(table.find("n4") != nullptr);
+  CHECK(records.kept == std::vector<std::string>{"n1/led=0"});
+  CHECK(counters.dropped[static_cast<std::size_t>(Drop::table_full)] == 1);
+}
