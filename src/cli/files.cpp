@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "core/base/secret_file.h"
 #include "core/base/text.h"
 
 namespace aiot::cli {
@@ -49,7 +50,7 @@ Result<std::string> read_stdin(std::size_t most) {
 }
 
 Result<std::string> read_secret(const std::string& path) {
-  auto content = read_file(path, 64 * 1024);
+  auto content = read_secret_file(path, "file");
   if (!content) return content;
   std::string out(text::trim(*content));
   if (out.empty()) return make_error(Errc::usage, fmt::format("{} is empty", text::escape_controls(path)));

@@ -3,24 +3,22 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "core/base/folders.h"
 #include "core/base/random.h"
+#include "core/base/secret_file.h"
 #include "core/base/text.h"
 #include "daemon/wire/fernet.h"
 
 namespace aiot::wire {
 namespace {
 
-constexpr std::size_t kMaxKeyFile = 64 * 1024;
 constexpr std::size_t kMaxGatewayName = 128;
 
 /// Between secret and gateway name in a bound token; no INI value holds it.
@@ -88,22 +86,9 @@ Result<void> write_private(const std::string& path, std::string_view content) {
 }  // namespace
 
 Result<Keys> read_key_file(const std::string& path) {
-  std::error_code failed;
-  if (std::filesystem::is_directory(path, failed)) {
-    return make_error(Errc::usage, fmt::format("{} is a directory, not a key file", path));
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const int saved = errno;
-    Error error = errno_error("cannot read the key file " + path, saved);
-    error.code = Errc::internal;
-    return error;
-  }
-  std::string content(kMaxKeyFile + 1, '\0');
-  file.read(content.data(), static_cast<std::streamsize>(content.size()));
-  content.resize(static_cast<std::size_t>(file.gcount()));
-  if (content.size() > kMaxKeyFile) return make_error(Errc::usage, path + " is too long for a key file");
-  std::istringstream input(content);
+  auto content = read_secret_file(path, "key file");
+  if (!content) return content.error();
+  std::istringstream input(*content);
   return parse_keys(path, input);
 }
 
