@@ -212,9 +212,13 @@ _aiot() {
     demo:--for) return ;;
     keys:--key-file) _aiot_files; return ;;
     keys:--gateway) return ;;
+    doctor:--gateway) return ;;
+    doctor:--mqtt) return ;;
+    doctor:--key-file) _aiot_files; return ;;
+    doctor:--state-dir) _aiot_files; return ;;
   esac
   case $command in
-    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status label forget export import serve-gateway serve-broker simulate demo keys config completion' ;;
+    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status label forget export import serve-gateway serve-broker simulate demo keys config doctor completion' ;;
     discover) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --interface --rd --user --password-file --ca --cert --key --client-id --mqtt-version' words='' ;;
     get) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age -q --qos --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
     put) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires -q --qos --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
@@ -236,6 +240,7 @@ _aiot() {
     demo) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
     keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show' ;;
     config) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='show check' ;;
+    doctor) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --mqtt --key-file --state-dir' words='' ;;
     completion) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='bash zsh fish' ;;
   esac
   if [[ $cur == -* ]]; then

@@ -25,7 +25,7 @@ class ServeBrokerCommand final : public Command {
         {{"aiot serve-broker", "on this machine alone"},
          {"aiot serve-broker --listen [::]:8000 --key-file /etc/aiot/keys", "for the network"},
          {"aiot serve-broker --listen 127.0.0.1:0 --log-format json", "a free port, told in the ready line"}},
-        {"aiot-serve-gateway(1)", "aiot-keys(1)", "aiot-nodes(1)", "aiot.toml(5)"}};
+        {"aiot-serve-gateway(8)", "aiot-keys(1)", "aiot-nodes(1)", "aiot.toml(5)"}};
   }
 
   void configure(CLI::App& app) override {

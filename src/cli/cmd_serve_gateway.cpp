@@ -73,7 +73,7 @@ class ServeGatewayCommand final : public Command {
          {"aiot serve-gateway --coap [fd00::1]:5683 --allow fd00::/64 --max-time 5m",
           "one network, slow nodes"},
          {"aiot serve-gateway --max-time-for 'door-*=2h'", "nodes that sleep"}},
-        {"aiot-serve-broker(1)", "aiot-keys(1)", "aiot.toml(5)"}};
+        {"aiot-serve-broker(8)", "aiot-keys(1)", "aiot.toml(5)"}};
   }
 
   void configure(CLI::App& app) override {

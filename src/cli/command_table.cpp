@@ -24,6 +24,7 @@ std::unique_ptr<Command> make_simulate_command();
 std::unique_ptr<Command> make_demo_command();
 std::unique_ptr<Command> make_keys_command();
 std::unique_ptr<Command> make_config_command();
+std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_completion_command();
 
 const std::vector<CommandRow>& command_table() {
@@ -50,6 +51,7 @@ const std::vector<CommandRow>& command_table() {
       {"demo", "Trying out", "run the whole system with a few virtual nodes", make_demo_command},
       {"keys", "Administration", "make and show keys and tokens", make_keys_command},
       {"config", "Administration", "show and check the configuration", make_config_command},
+      {"doctor", "Administration", "find the broken hop between devices and broker", make_doctor_command},
       {"completion", "Administration", "print a shell's completion script", make_completion_command},
   };
   return table;
