@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <tuple>
+#include <utility>
 
 #include "cli/context.h"
+#include "cli/files.h"
 #include "cli/options.h"
 #include "core/base/folders.h"
 #include "core/base/log.h"
@@ -49,6 +52,20 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_duration(app, "--forget-out", forget_out_, "forget a node that is out for this long (default never)");
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
+  add_text(app, "--title", site_.title, "what the dashboard is called (default aiot)", "TEXT");
+  add_text(app, "--logo", logo_, "picture beside the dashboard's title", "FILE");
+  add_text(app, "--favicon", favicon_, "picture of the dashboard's tab", "FILE");
+  add_text(app, "--camera", site_.camera,
+           "picture that the dashboard shows and loads again from time to time, or a stream of them (MJPEG)",
+           "URL");
+  add_text(
+      app, "--map-tiles", site_.tiles,
+      "tiles of the dashboard's map, with {z}, {x} and {y} in the address; without them nothing is fetched",
+      "URL");
+  add_text(app, "--map-attribution", site_.attribution, "whose map it is, shown on it", "TEXT");
+  add_texts(app, "--allow-images", site_.images,
+            "let the dashboard load pictures from this origin, beside those of --camera and --map-tiles",
+            "ORIGIN");
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -86,6 +103,28 @@ std::string DaemonOptions::key_file() const {
   return handed.empty() ? wire::default_key_file() : handed;
 }
 
+Result<broker::SiteOptions> DaemonOptions::site_options() const {
+  broker::SiteOptions out = site_;
+  for (const auto& [name, file, picture] :
+       {std::tuple{"--logo", &logo_, &out.logo}, std::tuple{"--favicon", &favicon_, &out.favicon}}) {
+    if (file->empty()) continue;
+    auto bytes = read_file(*file, broker::kMaxPicture);
+    if (!bytes) return bytes.error();
+    auto made = broker::make_picture(std::move(*bytes));
+    if (!made) return make_error(Errc::usage, fmt::format("{}: {} {}", name, *file, made.error().message));
+    *picture = std::move(*made);
+  }
+  std::vector<std::pair<const char*, std::string>> urls = {{"--camera", out.camera},
+                                                           {"--map-tiles", out.tiles}};
+  for (const auto& origin : out.images) urls.emplace_back("--allow-images", origin);
+  for (const auto& [name, url] : urls) {
+    if (url.empty()) continue;
+    if (auto origin = broker::picture_origin(url); !origin)
+      return make_error(Errc::usage, fmt::format("{}: {}", name, origin.error().message));
+  }
+  return out;
+}
+
 Result<broker::Options> DaemonOptions::broker_options() const {
   broker::Options out;
   if (listen_) {
@@ -103,6 +142,9 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   out.forget_out = forget_out_;
   out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
+  auto site = site_options();
+  if (!site) return site.error();
+  out.site = std::move(*site);
   return out;
 }
 

@@ -21,7 +21,7 @@ class Context;
 class DaemonOptions {
  public:
   void add_common(CLI::App& app);  ///< --key-file, --state-dir, --log-format
-  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention, --retention-size
+  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention, --title and so on
 
   /// Log format and level of a daemon: it says what it does unless --quiet.
   void set_up_log(Context& context) const;
@@ -34,12 +34,16 @@ class DaemonOptions {
   [[nodiscard]] Result<broker::Options> broker_options() const;
 
  private:
+  [[nodiscard]] Result<broker::SiteOptions> site_options() const;
+
   std::string key_file_, state_dir_, log_format_ = "text";
   std::optional<SocketAddress> listen_;
   std::vector<std::string> allow_origins_;
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
   Duration forget_out_{};
+  broker::SiteOptions site_;
+  std::string logo_, favicon_;
 };
 
 }  // namespace aiot::cli

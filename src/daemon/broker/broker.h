@@ -8,6 +8,7 @@
 #include "core/base/address.h"
 #include "core/base/completion.h"
 #include "core/base/time.h"
+#include "daemon/broker/site.h"
 
 namespace aiot {
 
@@ -25,6 +26,7 @@ struct Options {
   std::vector<std::string> allow_origins;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
+  SiteOptions site;
 };
 
 /// The broker: one port for dashboard, REST, /ws, /gw and metrics.
