@@ -60,6 +60,15 @@ describe('the package’s own files', () => {
     assert.equal(entry.match(/\((\S+)-\d+\)/)[1], stdout.trim().split(' ')[1])
   })
 
+  it('the copyright file has every library that the dashboard holds', () => {
+    const text = readFileSync(join(source, 'packaging/debian/copyright'), 'utf8')
+    const { dependencies } = JSON.parse(readFileSync(join(source, 'web/package.json'), 'utf8'))
+    for (const name of Object.keys(dependencies)) {
+      const [folder] = name.split('/')
+      assert.ok(text.includes(`web/node_modules/${folder}/*`), name)
+    }
+  })
+
   it('the configuration that is installed is good, also with its examples switched on', async () => {
     const file = join(source, 'packaging/aiot.toml')
     const examples = join(scratch(), 'aiot.toml')
