@@ -249,6 +249,13 @@ _aiot() {
   esac
   case $command in
     '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status gateways label forget export import serve-gateway serve-broker simulate demo keys users tokens config completion' ;;
+    doctor:--gateway) return ;;
+    doctor:--mqtt) return ;;
+    doctor:--key-file) _aiot_files; return ;;
+    doctor:--state-dir) _aiot_files; return ;;
+  esac
+  case $command in
+    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status label forget export import serve-gateway serve-broker simulate demo keys config doctor completion' ;;
     discover) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --interface --rd --user --password-file --ca --cert --key --client-id --mqtt-version' words='' ;;
     get) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age -q --qos --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
     put) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires -q --qos --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
@@ -273,6 +280,7 @@ _aiot() {
     users) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --role --password-file --users-file --state-dir' words='list add passwd role remove' ;;
     tokens) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --name --role --expires --node --resource --gateway --out --users-file --state-dir' words='list create revoke' ;;
     config) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='show check' ;;
+    doctor) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --mqtt --key-file --state-dir' words='' ;;
     completion) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='bash zsh fish' ;;
   esac
   if [[ $cur == -* ]]; then

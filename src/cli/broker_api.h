@@ -35,6 +35,7 @@ class BrokerApi {
 
   /// "aiot://HOST:PORT"
   [[nodiscard]] const std::string& base_uri() const { return base_uri_; }
+  [[nodiscard]] const ws::Endpoint& endpoint() const { return endpoint_; }
   /// What "/UID" at this broker is called.
   [[nodiscard]] std::string uri_of(std::string_view uid) const;
 

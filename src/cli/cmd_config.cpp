@@ -23,8 +23,9 @@ class ConfigCommand final : public Command {
         "show|check",
         "show prints what the configuration files set, each key with the file and line it comes from; where "
         "two "
-        "files set a key, the first one wins. check reports every key and table that aiot does not know, and "
-        "exits 2 when there is one.\n\n"
+        "files set a key, the first one wins. check reports every key and table that aiot does not know and "
+        "every "
+        "value that an option does not take, and exits 2 when there is one.\n\n"
         "The files are $XDG_CONFIG_HOME/aiot/aiot.toml and /etc/aiot/aiot.toml, or the one of --config.",
         {{"aiot config show", "what is set, and where"},
          {"aiot config check --config aiot.toml", "before installing it"}},
@@ -64,8 +65,8 @@ class ConfigCommand final : public Command {
     int status = kDone;
     for (const Error& error : check_config(context.config())) status = context.fail(error);
     if (status == kDone) {
-      context.note(fmt::format("{} entries in {} file(s), all known", context.config().entries().size(),
-                               context.config().files().size()));
+      context.note(fmt::format("{} entries in {} file(s), all of them good",
+                               context.config().entries().size(), context.config().files().size()));
     }
     return status;
   }

@@ -99,7 +99,7 @@ class DemoCommand final : public Command {
         "folder that is removed at the end. Ctrl-C stops it, with status 0.",
         {{"aiot demo", "start it, then open the address that it prints"},
          {"aiot demo --listen 127.0.0.1:8000 --nodes 100", "on a known port, with more nodes"}},
-        {"aiot-simulate(1)", "aiot-serve-broker(1)", "aiot-serve-gateway(1)"}};
+        {"aiot-simulate(1)", "aiot-serve-broker(8)", "aiot-serve-gateway(8)"}};
   }
 
   void configure(CLI::App& app) override {

@@ -44,7 +44,7 @@ class KeysCommand final : public Command {
         {{"aiot keys generate", "the usual key file"},
          {"aiot keys token --gateway paris > paris.token", "a token for one gateway"},
          {"aiot keys show --key-file /etc/aiot/keys", "what is in it"}},
-        {"aiot-serve-broker(1)", "aiot-serve-gateway(1)", "aiot-gateways(1)", "aiot-tokens(1)"}};
+        {"aiot-serve-broker(8)", "aiot-serve-gateway(8)", "aiot-gateways(1)", "aiot-tokens(1)"}};
   }
 
   void configure(CLI::App& app) override {

@@ -39,7 +39,7 @@ class ServeBrokerCommand final : public Command {
          {"aiot serve-broker --listen [::]:443 --tls-cert fullchain.pem --tls-key privkey.pem", "on TLS"},
          {"aiot serve-broker --trusted-proxy 127.0.0.1", "behind a reverse proxy on this machine"},
          {"aiot serve-broker --listen 127.0.0.1:0 --log-format json", "a free port, told in the ready line"}},
-        {"aiot-serve-gateway(1)", "aiot-keys(1)", "aiot-users(1)", "aiot-tokens(1)", "aiot.toml(5)"}};
+        {"aiot-serve-gateway(8)", "aiot-keys(1)", "aiot-users(1)", "aiot-tokens(1)", "aiot.toml(5)"}};
   }
 
   void configure(CLI::App& app) override {

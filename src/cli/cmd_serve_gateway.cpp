@@ -83,7 +83,7 @@ class ServeGatewayCommand final : public Command {
           "one network, slow nodes"},
          {"aiot serve-gateway --coaps [::]:5684 --coaps-psk-file /etc/aiot/node-keys", "nodes on DTLS alone"},
          {"aiot serve-gateway --max-time-for 'door-*=2h'", "nodes that sleep"}},
-        {"aiot-serve-broker(1)", "aiot-keys(1)", "aiot.toml(5)"}};
+        {"aiot-serve-broker(8)", "aiot-keys(1)", "aiot.toml(5)"}};
   }
 
   void configure(CLI::App& app) override {

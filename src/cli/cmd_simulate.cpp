@@ -124,7 +124,7 @@ class SimulateCommand final : public Command {
          {"aiot simulate mqtt --broker-url mqtt://192.0.2.1 --nodes 100", "MQTT nodes at a broker"},
          {"aiot simulate mqttsn --nodes 100 --sleep 30s", "sleeping nodes at an MQTT-SN gateway"},
          {"aiot simulate ws --gateway 192.0.2.1:8001 --nodes 1000", "WebSocket nodes"}},
-        {"aiot-demo(1)", "aiot-serve-gateway(1)"}};
+        {"aiot-demo(1)", "aiot-serve-gateway(8)"}};
   }
 
   void configure(CLI::App& app) override {

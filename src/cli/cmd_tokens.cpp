@@ -78,7 +78,7 @@ class TokensCommand final : public Command {
              {"aiot tokens create --gateway paris --out paris.token", "for a gateway"},
              {"aiot tokens list", "what there is"},
              {"aiot tokens revoke 1f0c52ab", "one less"}},
-            {"aiot-users(1)", "aiot-keys(1)", "aiot-gateways(1)", "aiot-serve-broker(1)"}};
+            {"aiot-users(1)", "aiot-keys(1)", "aiot-gateways(1)", "aiot-serve-broker(8)"}};
   }
 
   void configure(CLI::App& app) override {

@@ -44,7 +44,7 @@ class UsersCommand final : public Command {
              {"aiot users add kim --password-file -  < kim.txt", "a viewer, from a script"},
              {"aiot users role kim operator", "kim may switch things now"},
              {"aiot users list --users-file /var/lib/aiot/users", "who is there"}},
-            {"aiot-tokens(1)", "aiot-serve-broker(1)", "aiot-keys(1)"}};
+            {"aiot-tokens(1)", "aiot-serve-broker(8)", "aiot-keys(1)"}};
   }
 
   void configure(CLI::App& app) override {

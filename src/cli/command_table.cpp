@@ -27,6 +27,7 @@ std::unique_ptr<Command> make_users_command();
 std::unique_ptr<Command> make_tokens_command();
 std::unique_ptr<Command> make_gateways_command();
 std::unique_ptr<Command> make_config_command();
+std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_completion_command();
 
 const std::vector<CommandRow>& command_table() {
@@ -57,6 +58,7 @@ const std::vector<CommandRow>& command_table() {
       {"users", "Administration", "manage who may log in at a broker", make_users_command},
       {"tokens", "Administration", "manage programs' and gateways' access to a broker", make_tokens_command},
       {"config", "Administration", "show and check the configuration", make_config_command},
+      {"doctor", "Administration", "find the broken hop between devices and broker", make_doctor_command},
       {"completion", "Administration", "print a shell's completion script", make_completion_command},
   };
   return table;

@@ -18,11 +18,12 @@ struct ConfigEntry {
   std::string key;
   std::vector<std::string> values;
   std::string origin;  ///< "/etc/aiot/aiot.toml:12"
+  unsigned line = 0;
 };
 
 inline constexpr std::size_t kMaxConfigBytes = 1024 * 1024;
 
-/// Reads TOML text. Errc::usage names file, line and what was wrong there.
+/// Reads TOML text; the entries come in its order. Errc::usage names file, line and what was wrong there.
 [[nodiscard]] Result<std::vector<ConfigEntry>> parse_config(std::string_view text, const std::string& file);
 
 /// A broker of the configuration, `[brokers.NAME]`.

@@ -17,6 +17,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <charconv>
 #include <iterator>
 
@@ -87,7 +89,7 @@ Result<void> collect(const toml::table& table, const std::string& name, const st
       if (auto done = collect(*inner, inner_name, file, depth + 1, out); !done) return done;
       continue;
     }
-    ConfigEntry entry{name, key_text, {}, origin_of(node, file)};
+    ConfigEntry entry{name, key_text, {}, origin_of(node, file), node.source().begin.line};
     std::optional<std::string> text = scalar_text(node);
     if (text) {
       entry.values.push_back(std::move(*text));
@@ -132,6 +134,9 @@ Result<std::vector<ConfigEntry>> parse_config(std::string_view content, const st
   }
   std::vector<ConfigEntry> out;
   if (auto done = collect(table, "", file, 0, out); !done) return done.error();
+  // A table has its keys by name.
+  std::stable_sort(out.begin(), out.end(),
+                   [](const ConfigEntry& a, const ConfigEntry& b) { return a.line < b.line; });
   return out;
 }
 

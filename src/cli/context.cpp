@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "core/base/log.h"
+#include "core/base/secret_file.h"
 #include "core/base/text.h"
 #include "core/client.h"
 #include "core/loop/event_loop.h"
@@ -138,6 +139,7 @@ Result<std::string> Context::broker_token() {
   if (auto named = config_->broker(settings_.broker); named && !named->token_file.empty()) {
     return read_secret(named->token_file);
   }
+  if (const std::string handed = credential_file("token"); !handed.empty()) return read_secret(handed);
   return std::string();
 }
 

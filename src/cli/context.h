@@ -57,7 +57,10 @@ class Context {
   /// The URL of --broker, AIOT_BROKER or the configuration, a name of `[brokers.NAME]` replaced by its
   /// URL; empty when none was given. Errc::usage for a name that is not there.
   Result<std::string> broker_url();
-  /// The token for that broker: --token-file, AIOT_TOKEN, the configuration's token-file; empty for none.
+  /// That broker, for a command that was given none.
+  void use_broker(std::string broker) { settings_.broker = std::move(broker); }
+  /// The token for that broker: --token-file, AIOT_TOKEN, the configuration's token-file, systemd's
+  /// credential "token"; empty for none.
   /// Errc::internal when the file cannot be read.
   Result<std::string> broker_token();
 

@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "core/base/folders.h"
 #include "core/base/log.h"
+#include "core/base/secret_file.h"
 #include "core/base/text.h"
 #include "daemon/wire/key_file.h"
 
@@ -115,7 +116,9 @@ Result<std::string> DaemonOptions::state_dir() const {
 }
 
 std::string DaemonOptions::key_file() const {
-  return key_file_.empty() ? wire::default_key_file() : key_file_;
+  if (!key_file_.empty()) return key_file_;
+  const std::string handed = credential_file("keys");
+  return handed.empty() ? wire::default_key_file() : handed;
 }
 
 Result<broker::SiteOptions> DaemonOptions::site_options() const {

@@ -32,7 +32,7 @@ class DaemonOptions {
   /// --state-dir, $STATE_DIRECTORY, $XDG_STATE_HOME/aiot; made when missing; empty for "off". Errc::internal
   /// when it cannot be.
   [[nodiscard]] Result<std::string> state_dir() const;
-  /// --key-file or the usual one.
+  /// --key-file, systemd's credential "keys", or the usual one.
   [[nodiscard]] std::string key_file() const;
   [[nodiscard]] bool insecure() const { return access_.insecure(); }
   [[nodiscard]] bool key_file_given() const { return !key_file_.empty(); }

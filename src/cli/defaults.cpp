@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/command_table.h"
+#include "cli/option_values.h"
 #include "core/base/text.h"
 
 namespace aiot::cli {
@@ -65,7 +66,8 @@ Result<void> check_entry(const ConfigEntry& entry) {
   }
   if (entry.table.empty()) {
     const auto options = global_options();
-    return find_option(options, entry.key) != nullptr ? Result<void>() : unknown_key(entry, options);
+    return find_option(options, entry.key) != nullptr ? check_values(entry, nullptr)
+                                                      : unknown_key(entry, options);
   }
   const CommandRow* row = find_command(entry.table);
   if (row == nullptr) {
@@ -76,7 +78,7 @@ Result<void> check_entry(const ConfigEntry& entry) {
                                  did_you_mean(entry.table, names)));
   }
   const auto options = command_options(*row);
-  return find_option(options, entry.key) != nullptr ? Result<void>() : unknown_key(entry, options);
+  return find_option(options, entry.key) != nullptr ? check_values(entry, row) : unknown_key(entry, options);
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ int main(int argc, char** argv) {
   using namespace aiot::cli;
   bool good = write_file(output / "man" / "aiot.1", overview_manual(frame.str()));
   for (const CommandRow& row : command_table()) {
-    good = write_file(output / "man" / ("aiot-" + std::string(row.name) + ".1"), command_manual(row)) && good;
+    const std::string page = "aiot-" + std::string(row.name) + "." + std::to_string(manual_section(row));
+    good = write_file(output / "man" / page, command_manual(row)) && good;
   }
   good = write_file(output / "completions" / "aiot.bash", bash_completion()) && good;
   good = write_file(output / "completions" / "_aiot", zsh_completion()) && good;

@@ -24,6 +24,8 @@ std::string upper(std::string_view text) {
   return out;
 }
 
+constexpr std::size_t kLongArgument = 60;
+
 /// An argument of a macro line, in quotes where mdoc would take it apart or for a macro.
 std::string argument(std::string_view text) {
   std::string out;
@@ -36,6 +38,8 @@ std::string argument(std::string_view text) {
       out += "\\-";
     } else {
       out += c;
+      // A choice among many is broken where it must be.
+      if (c == '|' && text.size() > kLongArgument) out += "\\:";
     }
   }
   return "\"" + out + "\"";
@@ -166,12 +170,14 @@ std::string mdoc_text(std::string_view text) {
   return out;
 }
 
+int manual_section(const CommandRow& row) { return row.group == "Daemons" ? 8 : 1; }
+
 std::string command_manual(const CommandRow& row) {
   const CommandHelp help = row.make()->help();
   const std::vector<OptionInfo> options = command_options(row);
   std::string out =
-      fmt::format(".\\\" Made from the command table; do not edit.\n.Dd {}\n.Dt AIOT-{} 1\n.Os\n", kDate,
-                  upper(row.name));
+      fmt::format(".\\\" Made from the command table; do not edit.\n.Dd {}\n.Dt AIOT-{} {}\n.Os\n", kDate,
+                  upper(row.name), manual_section(row));
   out += fmt::format(".Sh NAME\n.Nm aiot-{}\n.Nd {}\n", row.name, row.summary);
   out += fmt::format(".Sh SYNOPSIS\n.Nm aiot {}\n.Op Ar OPTIONS\n", row.name);
   if (!help.synopsis.empty()) out += ".Ar " + argument(help.synopsis) + "\n";
@@ -205,7 +211,8 @@ std::string command_manual(const CommandRow& row) {
       out += mdoc_text(what) + ":\n.Pp\n.Dl " + mdoc_text(example.command) + "\n";
     }
   }
-  out += ".Sh SEE ALSO\n" + see_also(help.see_also, fmt::format("aiot-{}(1)", row.name));
+  out +=
+      ".Sh SEE ALSO\n" + see_also(help.see_also, fmt::format("aiot-{}({})", row.name, manual_section(row)));
   return out;
 }
 
@@ -215,8 +222,8 @@ std::string overview_manual(std::string_view frame) {
   for (const CommandRow& row : command_table()) {
     std::string summary(row.summary);
     summary[0] = static_cast<char>(summary[0] - 'a' + 'A');
-    commands += fmt::format(".It Cm {}\n{};\nsee\n.Xr aiot-{} 1 .\n", argument(row.name), mdoc_text(summary),
-                            row.name);
+    commands += fmt::format(".It Cm {}\n{};\nsee\n.Xr aiot-{} {} .\n", argument(row.name), mdoc_text(summary),
+                            row.name, manual_section(row));
   }
   commands += ".El\n";
   replace_line(out, "@COMMANDS@", commands);

@@ -42,8 +42,8 @@ SecretSafety safety_of(const std::string& path, const struct stat& status) {
     out.refusal =
         fmt::format("{0} belongs to another user, so it is not used: chown {1} {0}", name, ::geteuid());
   } else if ((status.st_mode & S_IROTH) != 0 ||
-             ((status.st_mode & S_IRGRP) != 0 && status.st_uid == ::geteuid())) {
-    // What is root's and a daemon reads as its group is meant for that group.
+             ((status.st_mode & S_IRGRP) != 0 && !(status.st_uid == 0 && status.st_gid != 0))) {
+    // What is root's and of another group is meant for that group: a daemon's.
     out.warning =
         fmt::format("{0} is open to others (mode {1:04o}): chmod 600 {0}", name, status.st_mode & 07777U);
   }
@@ -101,7 +101,9 @@ std::string credential_file(std::string_view name) {
   if (folder.empty()) return {};
   std::string path = folder + std::string(name);
   struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && status.st_size > 0 ? path : std::string();
+  if (::stat(path.c_str(), &status) != 0) return {};
+  auto content = read_secret_file(path, "credential");
+  return content && text::trim(*content).empty() ? std::string() : path;
 }
 
 }  // namespace aiot

@@ -32,7 +32,7 @@ struct SecretSafety {
 [[nodiscard]] Result<std::string> read_secret_file(const std::string& path, std::string_view what);
 
 /// The path of what systemd handed over as `name` (LoadCredential=, systemd.exec(5)); empty when it did not,
-/// or when it is empty, as an optional one is that is not there.
+/// or when it is blank, as an optional one is that is not there.
 [[nodiscard]] std::string credential_file(std::string_view name);
 
 }  // namespace aiot

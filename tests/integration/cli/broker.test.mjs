@@ -159,7 +159,7 @@ test('keys that others can read are warned of, a demo for the network is refused
   assert.equal((await plain(['keys', 'generate', '--key-file', open])).code, 0)
   chmodSync(open, 0o644)
   const loose = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', open, '--state-dir', scratch()], { env: environment })
-  assert.match(loose.stderr, /open to others \(mode 0644\)/)
+  assert.match(loose.stderr, /open to others \(mode 0644\): chmod 600/)
   assert.ok(loose.stderr.includes(open))
   assert.equal((await loose.end()).code, 0)
   assert.ok(!/open to others/.test(broker.stderr))

@@ -65,6 +65,16 @@ TEST_CASE("a secret that others can read is read, with a warning that names the 
   CHECK(secret_safety(folder.file("private", 0600))->warning.empty());
 }
 
+TEST_CASE("what root has given to a group is meant for it") {
+  if (::geteuid() != 0) return;  // nobody else can give files away
+  Folder folder;
+  const std::string path = folder.file("key.pem", 0640);
+  REQUIRE(::chown(path.c_str(), 0, 12345) == 0);
+  CHECK(secret_safety(path)->warning.empty());
+  REQUIRE(::chmod(path.c_str(), 0644) == 0);
+  CHECK_FALSE(secret_safety(path)->warning.empty());
+}
+
 TEST_CASE("what is no secret's file is refused by name") {
   Folder folder;
   CHECK(read_secret_file(folder.path, "key file").error().message ==
@@ -90,14 +100,16 @@ TEST_CASE("a secret may come through a pipe") {
   writer.join();
 }
 
-TEST_CASE("what systemd handed over is found by name, trusted, and left out when it is empty") {
+TEST_CASE("what systemd handed over is found by name, trusted, and left out when it is blank") {
   Folder folder;
   const std::string keys = folder.file("keys", 0444);
   (void)folder.file("token", 0440, "");
+  (void)folder.file("blank", 0440, "\n");
   CHECK(credential_file("keys").empty());
   const Credentials handed(folder.path);
   CHECK(credential_file("keys") == keys);
   CHECK(credential_file("token").empty());
+  CHECK(credential_file("blank").empty());
   CHECK(credential_file("none").empty());
   // An access control list shows as the group's permissions.
   CHECK(secret_safety(keys)->warning.empty());

@@ -73,6 +73,34 @@ TEST_CASE("a list is for options that may be given several times") {
   CHECK_FALSE(resolve({}, {{"", "timeout", {"1s", "2s"}, "f:1"}}, {}));
 }
 
+TEST_CASE("config check finds every value that its option does not take") {
+  const auto config = Config::of({{"", "timeout", {"soon"}, "f:1"},
+                                  {"", "quiet", {"yes"}, "f:2"},
+                                  {"", "quiet", {"true"}, "f:3"},
+                                  {"get", "parallel", {"0"}, "f:4"},
+                                  {"get", "parallel", {"4", "5"}, "f:5"},
+                                  {"publish", "qos", {"1"}, "f:6"},
+                                  {"serve-broker", "listen", {"nowhere"}, "f:7"},
+                                  {"serve-broker", "allow-origin", {"http://a", "http://b"}, "f:8"},
+                                  {"serve-gateway", "coap", {"off"}, "f:9"},
+                                  {"serve-gateway", "journal-size", {"1K"}, "f:10"},
+                                  {"serve-broker", "log-format", {"xml"}, "f:11"}});
+  const auto errors = check_config(*config);
+  std::vector<std::string> lines;
+  for (const Error& error : errors) {
+    CHECK(error.code == Errc::usage);
+    lines.push_back(error.message.substr(0, error.message.find(' ')));
+  }
+  CHECK(lines == std::vector<std::string>{"f:1:", "f:2:", "f:4:", "f:5:", "f:7:", "f:10:", "f:11:"});
+  CHECK(errors[0].message.find("f:1: timeout: 'soon'") == 0);
+}
+
+TEST_CASE("config check does not look at the environment") {
+  ::setenv("AIOT_TIMEOUT", "never", 1);
+  CHECK(check_config(*Config::of({{"get", "parallel", {"1"}, "f:1"}})).empty());
+  ::unsetenv("AIOT_TIMEOUT");
+}
+
 TEST_CASE("config check finds every unknown table and key") {
   const auto config = Config::of({{"", "timeout", {"1s"}, "f:1"},
                                   {"gett", "parallel", {"1"}, "f:2"},
