@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <numeric>
 #include <utility>
 
 #include "core/base/log.h"
@@ -11,26 +10,20 @@
 #include "core/tls/identity.h"
 #include "core/ws/http_server.h"
 #include "daemon/broker/access.h"
-#include "daemon/broker/admission.h"
 #include "daemon/broker/announcements.h"
 #include "daemon/broker/asks.h"
-#include "daemon/broker/client_session.h"
 #include "daemon/broker/clients.h"
-#include "daemon/broker/follower_session.h"
 #include "daemon/broker/followers.h"
-#include "daemon/broker/gateway_session.h"
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/login_page.h"
 #include "daemon/broker/login_routes.h"
 #include "daemon/broker/metrics.h"
 #include "daemon/broker/node_json.h"
-#include "daemon/broker/paced_session.h"
 #include "daemon/broker/problem.h"
+#include "daemon/broker/reception.h"
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
-#include "daemon/broker/session_guard.h"
 #include "daemon/broker/site.h"
-#include "daemon/broker/static_files.h"
 #include "daemon/broker/store_records.h"
 #include "daemon/store/store.h"
 #include "daemon/wire/metrics_text.h"
@@ -62,7 +55,9 @@ class BrokerImpl final : public Broker {
         routing_(table_, announcements_, records_, records_, counters_),
         login_(loop, access_, records_),
         rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, counters_, announcements_,
-               access_, site_, loop.now(), alive_}) {
+               access_, site_, loop.now(), alive_}),
+        reception_({loop, options_, access_, clients_, followers_, asks_, routing_, rest_, store_, records_,
+                    counters_}) {
     asks_.set_settled(
         [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
     login_.set_changed([this] { examine(); });
@@ -130,7 +125,7 @@ class BrokerImpl final : public Broker {
         [this](ws::HttpRequest request, ws::HttpResponder responder) {
           answer(std::move(request), std::move(responder));
         },
-        [this](const ws::UpgradeRequest& request) { return pace(decide(request), request.path == "/gw"); },
+        [this](const ws::UpgradeRequest& request) { return reception_.decide(request); },
         [](std::string_view path, int status, std::string why) {
           return is_api(path) ? problem(status, Errc::usage, std::move(why)) : plain(status, why + "\n");
         });
@@ -153,10 +148,7 @@ class BrokerImpl final : public Broker {
           responder.reply(plain(404, "only pyaiot's /ws and /gw are here\n"));
         },
         [this](const ws::UpgradeRequest& request) -> ws::UpgradeDecision {
-          if (offers(request, wire::client_v1::kName) || offers(request, wire::kGatewayV1)) {
-            return {nullptr, {}, 404, "only pyaiot's wire is spoken here"};
-          }
-          return decide(request);
+          return reception_.decide_legacy(request);
         });
     if (!server) return server.error();
     legacy_ = std::move(*server);
@@ -171,8 +163,8 @@ class BrokerImpl final : public Broker {
     const std::string path = options_.access.setup_link ? login_.make_setup_path() : std::string();
     if (path.empty()) return;
     const auto at = server_->bound();
-    const std::string host =
-        at.is_any() && !own_name_.empty() ? fmt::format("{}:{}", own_name_, at.port()) : at.text();
+    const std::string name = host_name();
+    const std::string host = at.is_any() && !name.empty() ? fmt::format("{}:{}", name, at.port()) : at.text();
     log::warn("there are no users yet; whoever opens this link first becomes the administrator: {}://{}{}",
               identity_ ? "https" : "http", host, path);
   }
@@ -187,7 +179,7 @@ class BrokerImpl final : public Broker {
   /// Closes the connections of those who may not go on.
   void examine() {
     const WallTime now = loop_.wall_now();
-    guards_.close_unless([&](const Principal& principal) {
+    reception_.close_unless([&](const Principal& principal) {
       if (principal.kind == Principal::Kind::user) access_.logins().touch(principal.id, loop_.now());
       return access_.holds(principal, now);
     });
@@ -232,86 +224,13 @@ class BrokerImpl final : public Broker {
     return {};
   }
 
-  /// Where those without credentials may nothing, a page under a stranger's name can do nothing either: a
-  /// browser sends credentials only to the name that it got them from.
-  [[nodiscard]] bool may_come_from(std::string_view origin, std::string_view host) const {
-    return origin_allowed(origin, host, own_name_, options_.allow_origins, access_.anonymous() == Role::none);
-  }
-
-  ws::UpgradeDecision decide(const ws::UpgradeRequest& request) {
-    if (request.path == "/gw") return decide_gateway(request);
-    if (request.path != "/ws") return {nullptr, {}, 404, "there is no WebSocket here"};
-    if (!may_come_from(request.origin, request.header("host"))) {
-      log::warn("a page of {} was refused; --allow-origin would let it in", request.origin);
-      return {nullptr, {}, 403, "pages of this origin may not use this broker"};
-    }
-    auto principal = access_.identify(request.headers, request.secure, loop_.now(), loop_.wall_now());
-    if (!principal) return refuse(request, 401, principal.error().message);
-    if (!principal->may_read()) {
-      return principal->kind == Principal::Kind::anonymous
-                 ? refuse(request, 401, "log in, or send a token")
-                 : refuse(request, 403, "a gateway's token is only for /gw");
-    }
-    if (offers(request, wire::client_v1::kName)) {
-      const FollowerServices services{loop_, followers_, rest_, counters_, options_.client_outbox_bytes};
-      return {guards_.guard(std::make_unique<FollowerSession>(services, *principal,
-                                                              std::string(request.header("host"))),
-                            *principal),
-              std::string(wire::client_v1::kName),
-              0,
-              {}};
-    }
-    // What pyaiot's wire says is the same for everybody.
-    if (!principal->scope.whole()) {
-      return refuse(request, 403, "a token for some nodes only needs the subprotocol aiot.client.v1");
-    }
-    return {
-        guards_.guard(std::make_unique<ClientSession>(clients_, asks_, *principal), *principal), {}, 0, {}};
-  }
-
-  ws::UpgradeDecision refuse(const ws::UpgradeRequest& request, int status, std::string why) {
-    ++refused_;
-    if (refusals_.allow()) log::warn("{} at {} was refused: {}", request.path, request.peer.text(), why);
-    return {nullptr, {}, status, std::move(why)};
-  }
-
-  ws::UpgradeDecision decide_gateway(const ws::UpgradeRequest& request) {
-    auto admission = access_.admit(request, loop_.wall_now());
-    if (!admission) return refuse(request, 401, admission.error().message);
-    const GatewayServices services{loop_, routing_, asks_, *store_, records_, counters_};
-    std::unique_ptr<ws::WsSession> session;
-    if (admission->native) {
-      session = std::make_unique<NativeGatewaySession>(services, admission->principal);
-    } else {
-      session = std::make_unique<PyaiotGatewaySession>(services, admission->principal);
-    }
-    return {
-        guards_.guard(std::move(session), std::move(admission->principal)), admission->subprotocol, 0, {}};
-  }
-
-  /// Reads the session no faster than its kind may speak.
-  ws::UpgradeDecision pace(ws::UpgradeDecision decision, bool is_gateway) {
-    const auto& rate = is_gateway ? options_.gateway_rate : options_.client_rate;
-    if (!decision.session || !rate.limited()) return decision;
-    UniqueFunction<std::uint64_t()> meter;
-    if (is_gateway) {
-      meter = [this] {
-        return std::accumulate(counters_.received.begin(), counters_.received.end(), std::uint64_t{0});
-      };
-    }
-    auto& pauses = is_gateway ? counters_.paced_gateways : counters_.paced_clients;
-    decision.session =
-        std::make_unique<PacedSession>(loop_, std::move(decision.session), rate, std::move(meter), pauses);
-    return decision;
-  }
-
   void answer(ws::HttpRequest request, ws::HttpResponder responder) {
     const std::string_view path = request.path;
     const bool page = LoginRoutes::takes(path);
     // A page elsewhere can send simple requests without asking first; it may not change anything by them.
     const bool reads = request.method == "GET" || request.method == "HEAD";
     if ((is_api(path) || page) && !reads &&
-        !may_come_from(request.header("origin"), request.header("host"))) {
+        !reception_.may_come_from(request.header("origin"), request.header("host"))) {
       return responder.reply(
           problem(403, Errc::unauthorized, "pages of this origin may not use this broker"));
     }
@@ -321,7 +240,7 @@ class BrokerImpl final : public Broker {
     }
     if (is_api(path)) {
       if (!principal) {
-        ++refused_;
+        ++counters_.refused_access;
         return responder.reply(unauthorized(principal.error().message));
       }
       return rest_.handle(std::move(request), std::move(responder), std::move(*principal));
@@ -371,12 +290,12 @@ class BrokerImpl final : public Broker {
       if (gateway->link != nullptr) gateway_bytes += gateway->link->queued_bytes();
     }
     const auto sockets = server_->counters();
-    ws::HttpResponse response = plain(
-        200, format_metrics({counters_, durations_, table_, announcements_.clients(),
-                             announcements_.queued_bytes(), gateway_bytes, store_->counters(),
-                             asks_.pending(), sockets.connections,
-                             sockets.refused_heads + sockets.refused_full + sockets.refused_address,
-                             sockets.refused_address, login_.counters(), access_.logins().size(), refused_}));
+    ws::HttpResponse response =
+        plain(200, format_metrics({counters_, durations_, table_, announcements_.clients(),
+                                   announcements_.queued_bytes(), gateway_bytes, store_->counters(),
+                                   asks_.pending(), sockets.connections,
+                                   sockets.refused_heads + sockets.refused_full + sockets.refused_address,
+                                   sockets.refused_address, login_.counters(), access_.logins().size()}));
     response.content_type = wire::MetricsText::kContentType;
     return response;
   }
@@ -384,17 +303,14 @@ class BrokerImpl final : public Broker {
   EventLoop& loop_;
   Options options_;
   Site site_;
-  std::string own_name_ = host_name();
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   NodeTable table_;
   Counters counters_;
   Histogram durations_;
   Idempotency idempotency_;
-  log::Limiter refusals_;
   Clients clients_;
   Followers followers_;
   Access access_;
-  SessionGuards guards_;
   Asks asks_;
   Announcements announcements_;
   StoreRecords records_;
@@ -402,6 +318,7 @@ class BrokerImpl final : public Broker {
   std::unique_ptr<store::Store> store_;
   LoginRoutes login_;
   Rest rest_;
+  Reception reception_;
   bool stopping_ = false;
   Completion<> stopped_;
   std::unique_ptr<Timer> forget_timer_ = loop_.make_timer([this] {
@@ -413,7 +330,6 @@ class BrokerImpl final : public Broker {
     refresh(false);
     refresh_timer_->start(kRefreshEvery);
   });
-  std::uint64_t refused_ = 0;                ///< for want of a token, a login or a role
   std::shared_ptr<tls::Identity> identity_;  ///< null without TLS
   std::unique_ptr<ws::HttpServer> legacy_;
   std::unique_ptr<ws::HttpServer> server_;  ///< last: its sessions use all of the above

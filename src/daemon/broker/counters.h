@@ -44,6 +44,7 @@ struct Counters {
   std::uint64_t slow_clients = 0;
   std::uint64_t paced_clients = 0;   ///< times that reading stopped because of --client-rate
   std::uint64_t paced_gateways = 0;  ///< the same of --gateway-rate
+  std::uint64_t refused_access = 0;  ///< connections and requests for want of a token, login or role
 
   void drop(Drop why, std::uint64_t count = 1) { dropped[static_cast<std::size_t>(why)] += count; }
 };

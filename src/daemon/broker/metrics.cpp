@@ -106,7 +106,7 @@ std::string format_metrics(const MetricsInput& input) {
   writer.value("aiot_logins_total", R"(result="limited")", input.logins.limited);
   writer.one("aiot_logged_in", "gauge", "Logins that have not ended.", {}, input.logged_in);
   writer.one("aiot_access_refused_total", "counter",
-             "Connections and requests without a token, login or role.", {}, input.refused_access);
+             "Connections and requests without a token, login or role.", {}, input.counters.refused_access);
   writer.head("aiot_table_bytes", "gauge", "Bytes of node table that count against its bound.");
   writer.value("aiot_table_bytes", {}, input.table.bytes());
   writer.head("aiot_build_info", "gauge", "The version that runs.");

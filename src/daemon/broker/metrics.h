@@ -26,7 +26,6 @@ struct MetricsInput {
   std::uint64_t refused_by_address = 0;  ///< of them because the address had its share
   LoginRoutes::Counters logins = {};
   std::size_t logged_in = 0;
-  std::uint64_t refused_access = 0;  ///< requests without the token, login or role they need
 };
 
 /// In the Prometheus text format, version 0.0.4.

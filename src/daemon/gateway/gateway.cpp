@@ -19,9 +19,9 @@
 #include "daemon/gateway/mqttsn_upstream.h"
 #include "daemon/gateway/name_resolver.h"
 #include "daemon/gateway/node_client.h"
+#include "daemon/gateway/token_maker.h"
 #include "daemon/gateway/uplink.h"
 #include "daemon/gateway/web_socket_source.h"
-#include "daemon/wire/key_file.h"
 
 namespace aiot::gateway {
 
@@ -43,26 +43,6 @@ void raise_descriptor_limit() {
   limit.rlim_cur = wanted;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
-
-/// The bearer token for each attempt to reach the broker.
-class TokenMaker {
- public:
-  TokenMaker(EventLoop& loop, const Options& options)
-      : loop_(loop), name_(options.name), token_(options.token), key_file_(options.key_file) {
-    if (key_file_.empty()) key_file_ = wire::default_key_file();
-  }
-  /// The key file is read anew each time, so that new keys need no restart.
-  Result<std::string> operator()() const {
-    if (!token_.empty()) return token_;
-    auto keys = wire::read_key_file(key_file_);
-    if (!keys) return keys.error();
-    return wire::gateway_token(*keys, name_, loop_.wall_now());
-  }
-
- private:
-  EventLoop& loop_;
-  std::string name_, token_, key_file_;
-};
 
 PolicyOptions policy_options(const Options& options) {
   PolicyOptions out;

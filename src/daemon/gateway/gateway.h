@@ -64,8 +64,8 @@ struct Options {
   std::vector<std::string> allow;                              ///< CIDRs; empty: everyone
   bool trust_first_use = false;      ///< a uid stays with the address that used it first
   std::vector<std::string> release;  ///< patterns of uids of which the address may be another now
-  Rate node_rate;                                              ///< of each node's updates
-  std::size_t max_nodes = 100'000;                             ///< live and remembered
+  Rate node_rate;                    ///< of each node's updates
+  std::size_t max_nodes = 100'000;   ///< live and remembered
 };
 
 /// The gateway: node sources, policy, uplink, on one loop. Owns everything it starts.
