@@ -56,6 +56,22 @@ describe('addresses', () => {
   })
 })
 
+describe('sessions', () => {
+  it('are read from anything, and offer what their role may', async () => {
+    const [{ mayForget, mayLogIn, mayWrite, session, toSession }] = await load('session.ts')
+    for (const odd of [null, 'ada', {}, { role: 'king' }, { role: 3 }]) assert.equal(toSession(odd), null)
+    assert.deepEqual(toSession({ name: 7, role: 'viewer' }), { name: '', role: 'viewer', login: false })
+    const may = (told) => {
+      session.value = toSession(told)
+      return [mayWrite.value, mayForget.value, mayLogIn.value]
+    }
+    assert.deepEqual(may(null), [true, true, false])
+    assert.deepEqual(may({ name: 'anonymous', role: 'admin', login: false }), [true, true, false])
+    assert.deepEqual(may({ name: 'anonymous', role: 'viewer', login: false }), [false, false, true])
+    assert.deepEqual(may({ name: 'olga', role: 'operator', login: true }), [true, false, false])
+  })
+})
+
 describe('the table of nodes', () => {
   it('keeps what a new snapshot names, and drops the rest only when it is complete', async () => {
     const table = await nodesOf([told('a', { values: [value('x', '1'), value('y', '2')] }), told('b')])

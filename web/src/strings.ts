@@ -30,6 +30,10 @@ export const strings = {
     waiting: 'Waiting for the broker…',
     close: 'Close',
     cancel: 'Cancel',
+    roles: { none: 'nothing', viewer: 'may look', operator: 'may write', admin: 'administrator' },
+    logIn: 'Log in',
+    logOut: 'Log out',
+    logOutFailed: 'The broker did not answer; you are still logged in.',
     theme: (theme: string) => `Theme: ${theme}`,
     shortcuts: 'Keyboard shortcuts',
     shortcut: {
@@ -351,6 +355,7 @@ export const strings = {
     dismiss: 'Dismiss',
     newValue: (name: string) => `New value of ${name}`,
     sending: 'Sending…',
+    onlyLook: 'You may look, but not write',
     notLive: 'Cannot be written now: the node is not live',
     refused: (why: string) => `Refused: ${why}`,
     unknown: (why: string) => `Outcome unknown: ${why}`,

@@ -249,7 +249,7 @@ void LoginRoutes::log_out(const ws::HttpRequest& request, ws::HttpResponder resp
   }
   auto response = see_other("/login");
   response.headers.emplace_back("set-cookie", cookie(request.secure, {}, "; Max-Age=0"));
-  response.headers.emplace_back("clear-site-data", "\"cache\", \"storage\"");
+  response.headers.emplace_back("clear-site-data", "\"cache\"");
   responder.reply(std::move(response));
 }
 

@@ -1,5 +1,6 @@
 /** The broker's REST API, relative to the page, so that it may stand behind a path prefix. */
 import { strings } from '../strings'
+import { goToLogin } from './login'
 
 /** What went wrong, in the broker's own words where it had any. */
 export class ApiError extends Error {
@@ -23,6 +24,7 @@ async function ask(url: URL, init: RequestInit): Promise<unknown> {
   }
   const body: unknown = response.status === 204 ? null : await response.json().catch(() => null)
   if (response.ok) return body
+  if (response.status === 401) goToLogin()
   const detail = body && typeof body === 'object' && 'detail' in body ? String(body.detail) : response.statusText
   throw new ApiError(detail || strings.app.answered(response.status), response.status)
 }

@@ -1,6 +1,7 @@
 /** One resource of one node, as it is now: costs only what is shown. */
 import { computed, onScopeDispose, shallowRef, toValue, watch, type ComputedRef, type MaybeRefOrGetter } from 'vue'
 import { link, table, type Resource } from '../nodes'
+import { mayWrite } from '../session'
 import type { NodeState } from '../wire'
 import { watchResource } from './watch'
 
@@ -91,7 +92,7 @@ export function useResource(uid: MaybeRefOrGetter<string>, resource: MaybeRefOrG
     unit: computed(() => seen.value.unit ?? ''),
     time: computed(() => seen.value.time),
     state,
-    writable: computed(() => state.value === 'live' && !kGateways.has(toValue(resource))),
+    writable: computed(() => state.value === 'live' && mayWrite.value && !kGateways.has(toValue(resource))),
   }
 }
 
