@@ -96,6 +96,42 @@ test('SIGHUP takes a new certificate, and keeps the old when the new is no good'
   assert.equal((await broker.end()).code, 0)
 })
 
+test('logins are Secure over TLS, also where a trusted proxy ends it, and nobody else may say so', async () => {
+  const users = join(folder, 'users')
+  const added = await run(['users', 'add', 'ada', '--role', 'admin', '--users-file', users, '--password-file', '-'], { input: 'correct-horse\n' })
+  assert.equal(added.code, 0, added.stderr)
+  const curl = async (...args) => (await run(['-sS', '--cacert', authority.ca, ...args], { command: 'curl' })).stdout
+  const cookie = async (url, ...args) =>
+    /^set-cookie: (.*)\r$/im.exec(await curl('-i', '--data', 'user=ada&password=correct-horse&next=%2F', ...args, `${url}/login`))?.[1].replace(/=[^;]{20,}/, '=SECRET')
+  const kSecure = '__Host-aiot_login=SECRET; Path=/; HttpOnly; SameSite=Strict; Secure'
+  const kPlain = 'aiot_login=SECRET; Path=/; HttpOnly; SameSite=Strict'
+
+  const broker = await startBroker(good, '--users-file', users)
+  const url = `https://localhost:${broker.listeners.https.port}`
+  assert.equal(await cookie(url), kSecure)
+  const jar = join(folder, 'jar')
+  await curl('-c', jar, '--data', 'user=ada&password=correct-horse&next=%2F', `${url}/login`)
+  assert.equal(JSON.parse(await curl('-b', jar, `${url}/api/v1/session`)).name, 'ada')
+  assert.equal((await broker.end()).code, 0)
+
+  const says = ['-H', 'X-Forwarded-Proto: https', '-H', 'X-Forwarded-For: 192.0.2.1']
+  for (const [proxy, expected] of [['127.0.0.1', kSecure], ['192.0.2.0/24', kPlain]]) {
+    const behind = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', '--users-file', users, '--trusted-proxy', proxy])
+    const there = `http://127.0.0.1:${behind.listeners.http.port}`
+    assert.equal(await cookie(there, ...says), expected)
+    assert.equal(await cookie(there), kPlain)
+    assert.equal((await behind.end()).code, 0)
+  }
+})
+
+test('what a trusted proxy passes on comes from anywhere: without users nobody is let in that way', async () => {
+  const args = ['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', '--trusted-proxy', '127.0.0.1']
+  const refused = await aiot(args)
+  assert.deepEqual([refused.code, /--insecure/.test(refused.stderr)], [2, true], refused.stderr)
+  const accepted = await daemon([...args, '--insecure'])
+  assert.equal((await accepted.end()).code, 0)
+})
+
 test('files that cannot serve are named', async () => {
   const fails = async (args, pattern, status) => {
     const { code, stderr } = await aiot(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', ...args])
@@ -163,7 +199,8 @@ test('a client certificate is shown where it is asked for', async () => {
 test('--standalone on TLS: its gateway trusts its own broker by its certificate', async () => {
   const identity = authority.issue('public', { san: 'DNS:iot.example' })
   const both = await daemon(['serve-gateway', '--standalone', '--listen', '127.0.0.1:0', '--coap', '127.0.0.1:0', '--name', 'g',
-    '--key-file', keys, '--state-dir', 'off', '--tls-cert', identity.cert, '--tls-key', identity.key])
+    '--key-file', keys, '--state-dir', 'off', '--users-file', join(folder, 'nobody'), '--tls-cert', identity.cert, '--tls-key', identity.key])
+  await both.line(/ https:\/\/127\.0\.0\.1:\d+\/setup\?code=/)
   await run(['-m', 'post', '-e', 'alive:n2', `coap://127.0.0.1:${both.listeners.coap.port}/alive`], { command: 'coap-client-notls' })
   await until('the node', async () => {
     const { stdout } = await run(['-sS', '-k', `https://127.0.0.1:${both.listeners.https.port}/api/v1/nodes`], { command: 'curl' })
