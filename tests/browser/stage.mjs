@@ -71,7 +71,7 @@ export class Stage {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
     const page = await context.newPage()
     page.on('console', (message) => {
-      if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(message.text())) this.problems.push(`${message.text()} ${message.location().url}`)
+      if (message.type() === 'error' && !/ERR_CONNECTION_(REFUSED|RESET)|ERR_INCOMPLETE_CHUNKED/.test(message.text())) this.problems.push(`${message.text()} ${message.location().url}`)
     })
     page.on('pageerror', (error) => this.problems.push(String(error)))
     page.on('request', (request) => {
