@@ -10,7 +10,13 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Messages : Played {
-  Messages() : Played(PolicyOptions{"home", 120s, {}, {}, 256UL * 1024 * 1024}) {}
+  Messages() : Played(at_home()) {}
+
+  static PolicyOptions at_home() {
+    PolicyOptions options;
+    options.site = "home";
+    return options;
+  }
 
   Result<void> mqtt(const std::string& topic, const std::string& payload, bool retained = false) {
     return take_node_message(policy, {Protocol::mqtt, {}, retained, {}}, topic, payload, now);
