@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "daemon/gateway/identity.h"
 #include "daemon/gateway/payload.h"
 #include "daemon/gateway/policy.h"
 
