@@ -31,8 +31,9 @@ describe('links', () => {
   }
   const led = (page) => page.locator('[data-resource="led"]')
 
-  it('is used over a slow one: what is under way is shown, and what was told is right', async () => {
+  it('is used over a slow one: what is under way is shown, and what was told is right', async (t) => {
     const link = await new Link(stage.broker.listeners.http.port, { delayMs: 400, rate: 64_000 }).open()
+    t.after(() => link.close())
     const page = await open(link, '#/nodes')
     await page.locator('[data-uid]').click()
     const toggle = led(page).getByRole('switch')
@@ -42,14 +43,16 @@ describe('links', () => {
     await led(page).locator('[data-write="confirmed"]').waitFor()
     await until('the LED is on', async () => (await toggle.getAttribute('aria-checked')) === 'true')
     await page.close()
-    link.close()
   })
 
-  it('is noticed when it is cut without a word: nothing is live, a write is not known, and it comes back', async () => {
+  it('is noticed when it is cut without a word: nothing is live, a write is not known, and it comes back', async (t) => {
     const link = await new Link(stage.broker.listeners.http.port).open()
+    t.after(() => link.close())
     const page = await open(link, '#/nodes')
     await page.locator('[data-uid]').click()
     await led(page).and(page.locator('[data-state="live"]')).waitFor()
+    // The switch is there, whose code comes through the link too.
+    await led(page).getByRole('switch').waitFor()
     link.hold()
     await led(page).getByRole('switch').click()
     await page.getByTestId('lost').waitFor({ timeout: 40_000 })
@@ -58,7 +61,6 @@ describe('links', () => {
     link.release()
     await led(page).and(page.locator('[data-state="live"]')).waitFor({ timeout: 40_000 })
     await page.close()
-    link.close()
   })
 
   it('stays while nothing happens', async () => {
