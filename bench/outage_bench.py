@@ -52,7 +52,7 @@ def run(tools, quick):
         stored += sum(point["count"] for point in points)
     memory = gateway.memory()
     tools.stop()
-    if stored != said:
+    if stored < said:  # the last answers of a load may come after its end
         raise Failure(f"{said} updates were acknowledged, but {stored} are in the history")
     return table(
         ["", ""],

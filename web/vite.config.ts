@@ -6,7 +6,7 @@ import { defineConfig } from 'vite'
 export default defineConfig({
   base: './',
   plugins: [vue()],
-  build: { target: 'es2021', modulePreload: { polyfill: false }, assetsInlineLimit: 0, chunkSizeWarningLimit: 300 },
+  build: { target: 'es2021', modulePreload: { polyfill: false }, assetsInlineLimit: 0, chunkSizeWarningLimit: 600 },
   server: {
     proxy: {
       '/ws': { target: 'ws://127.0.0.1:8000', ws: true },

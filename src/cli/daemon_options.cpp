@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <tuple>
+#include <utility>
 
 #include "cli/context.h"
+#include "cli/files.h"
 #include "cli/options.h"
 #include "core/base/folders.h"
 #include "core/base/log.h"
@@ -23,12 +26,6 @@ std::string variable(const char* name) {
 }
 
 }  // namespace
-
-Rate rate_of(std::size_t per_second) {
-  constexpr double kBurstSeconds = 10;
-  const auto rate = static_cast<double>(per_second);
-  return {rate, rate * kBurstSeconds};
-}
 
 void DaemonOptions::add_common(CLI::App& app) {
   add_text(app, "--key-file", key_file_, "key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
@@ -54,24 +51,21 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_duration(app, "--forget-out", forget_out_, "forget a node that is out for this long (default never)");
   add_size(app, "--retention-size", retention_bytes_,
            "bound of the history on disk, oldest out (default none)", 16UL * 1024 * 1024);
-  add_number(app, "--max-connections", max_connections_,
-             "connections at a time (default 16384); beyond them idle and slow ones make room", 16,
-             1'000'000);
-  add_number(
-      app, "--max-connections-per-address", max_connections_per_address_,
-      "connections of one IPv4 address or IPv6 network of 64 bits, loopback aside (default 256; 0: any "
-      "number)",
-      0, 1'000'000);
-  add_number(app, "--max-nodes-per-gateway", max_nodes_per_gateway_,
-             "nodes of one gateway (default 100000); updates of more are dropped and counted", 1, 200'000);
-  add_number(app, "--client-rate", client_rate_,
-             "messages a second that one client's WebSocket is read, ten seconds' worth at once (default "
-             "1000; 0: any number); a faster one waits",
-             0, 1'000'000);
-  add_number(app, "--gateway-rate", gateway_rate_,
-             "updates a second that are read of one gateway, ten seconds' worth at once (default 0: any "
-             "number); more waits in its journal",
-             0, 1'000'000);
+  add_text(app, "--title", site_.title, "what the dashboard is called (default aiot)", "TEXT");
+  add_text(app, "--logo", logo_, "picture beside the dashboard's title", "FILE");
+  add_text(app, "--favicon", favicon_, "picture of the dashboard's tab", "FILE");
+  add_text(app, "--camera", site_.camera,
+           "picture that the dashboard shows and loads again from time to time, or a stream of them (MJPEG)",
+           "URL");
+  add_text(
+      app, "--map-tiles", site_.tiles,
+      "tiles of the dashboard's map, with {z}, {x} and {y} in the address; without them nothing is fetched",
+      "URL");
+  add_text(app, "--map-attribution", site_.attribution, "whose map it is, shown on it", "TEXT");
+  add_texts(app, "--allow-images", site_.images,
+            "let the dashboard load pictures from this origin, beside those of --camera and --map-tiles",
+            "ORIGIN");
+  limits_.add(app);
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -107,6 +101,28 @@ std::string DaemonOptions::key_file() const {
   return key_file_.empty() ? wire::default_key_file() : key_file_;
 }
 
+Result<broker::SiteOptions> DaemonOptions::site_options() const {
+  broker::SiteOptions out = site_;
+  for (const auto& [name, file, picture] :
+       {std::tuple{"--logo", &logo_, &out.logo}, std::tuple{"--favicon", &favicon_, &out.favicon}}) {
+    if (file->empty()) continue;
+    auto bytes = read_file(*file, broker::kMaxPicture);
+    if (!bytes) return bytes.error();
+    auto made = broker::make_picture(std::move(*bytes));
+    if (!made) return make_error(Errc::usage, fmt::format("{}: {} {}", name, *file, made.error().message));
+    *picture = std::move(*made);
+  }
+  std::vector<std::pair<const char*, std::string>> urls = {{"--camera", out.camera},
+                                                           {"--map-tiles", out.tiles}};
+  for (const auto& origin : out.images) urls.emplace_back("--allow-images", origin);
+  for (const auto& [name, url] : urls) {
+    if (url.empty()) continue;
+    if (auto origin = broker::picture_origin(url); !origin)
+      return make_error(Errc::usage, fmt::format("{}: {}", name, origin.error().message));
+  }
+  return out;
+}
+
 Result<broker::Options> DaemonOptions::broker_options() const {
   broker::Options out;
   if (listen_) {
@@ -124,11 +140,10 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   out.forget_out = forget_out_;
   out.retention_bytes = retention_bytes_;
   out.allow_origins = allow_origins_;
-  out.max_nodes_per_gateway = max_nodes_per_gateway_;
-  out.client_rate = rate_of(client_rate_);
-  out.gateway_rate = rate_of(gateway_rate_);
-  out.max_connections = max_connections_;
-  out.max_connections_per_address = max_connections_per_address_;
+  auto site = site_options();
+  if (!site) return site.error();
+  out.site = std::move(*site);
+  limits_.fill(out);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/limit_options.h"
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "daemon/broker/broker.h"
@@ -17,14 +18,11 @@ namespace aiot::cli {
 
 class Context;
 
-/// A rate with ten seconds' worth at once; zero is none.
-[[nodiscard]] Rate rate_of(std::size_t per_second);
-
 /// What both daemons take, and what a broker takes (serve-broker, serve-gateway --standalone).
 class DaemonOptions {
  public:
   void add_common(CLI::App& app);  ///< --key-file, --state-dir, --log-format
-  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention, --retention-size
+  void add_broker(CLI::App& app);  ///< --listen, --allow-origin, --retention, --title and so on
 
   /// Log format and level of a daemon: it says what it does unless --quiet.
   void set_up_log(Context& context) const;
@@ -37,14 +35,17 @@ class DaemonOptions {
   [[nodiscard]] Result<broker::Options> broker_options() const;
 
  private:
+  [[nodiscard]] Result<broker::SiteOptions> site_options() const;
+
   std::string key_file_, state_dir_, log_format_ = "text";
   std::optional<SocketAddress> listen_;
   std::vector<std::string> allow_origins_;
   Duration retention_ = std::chrono::hours(24 * 30);
   std::uint64_t retention_bytes_ = 0;
   Duration forget_out_{};
-  std::size_t max_connections_ = 16384, max_connections_per_address_ = 256;
-  std::size_t max_nodes_per_gateway_ = 100'000, client_rate_ = 1000, gateway_rate_ = 0;
+  broker::SiteOptions site_;
+  std::string logo_, favicon_;
+  LimitOptions limits_;
 };
 
 }  // namespace aiot::cli

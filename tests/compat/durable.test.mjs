@@ -102,6 +102,16 @@ describe('history over kills and outages', () => {
     client.socket.terminate()
   })
 
+  it('is live within a second of the broker\'s return, however long that was away', async () => {
+    await end(broker, 'SIGTERM')
+    await say(3)
+    // By now growing pauses alone would have come to eight seconds.
+    await new Promise((resolve) => setTimeout(resolve, 8_000))
+    await startBroker()
+    await until('n1 live', async () => (await api('nodes/n1')).json.state === 'live', 1_500)
+    await allStored()
+  })
+
   it('tells what happened', async () => {
     await until('events', async () => {
       const { json } = await api('events?limit=1000')

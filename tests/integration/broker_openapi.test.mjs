@@ -88,6 +88,7 @@ describe('the broker and its description', () => {
     await exchange(404, 'GET', resource, { uid: 'n1', name: 'none' })
     await exchange(400, 'GET', resource, led, { query: '?live=perhaps' })
     await exchange(200, 'GET', gateways)
+    await exchange(200, 'GET', '/api/v1/dashboard')
     await exchange(400, 'GET', gateways, {}, { query: '?cursor=%25' })
     for (const path of ['/healthz', '/readyz', '/metrics']) await exchange(200, 'GET', path)
   })

@@ -1,5 +1,6 @@
 import { createApp } from 'vue'
 import App from './App.vue'
+import './settings'
 import './style.css'
 
 createApp(App).mount('#app')

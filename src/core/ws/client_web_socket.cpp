@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "core/base/log.h"
@@ -91,12 +92,14 @@ void ClientWebSocket::dial_next() {
   info.opaque_user_data = context_->enroll(*this);
   lws* made = nullptr;
   info.pwsi = &made;
+  asked_ = false;
   dialling_ = true;
   const auto* connected = lws_client_connect_via_info(&info);
   dialling_ = false;
   if (connected == nullptr) {
     context_->forget(info.opaque_user_data);
-    attempt_failed(make_error(Errc::unreachable, fmt::format("cannot connect to {}", address.text())));
+    attempt_failed(
+        make_error(Errc::unreachable, fmt::format("cannot connect to {}", address.text()), ECONNREFUSED));
   } else {
     wsi_ = made;
   }
@@ -202,7 +205,9 @@ int ClientWebSocket::on_lws(lws* wsi, lws_callback_reasons reason, void* in, std
   if (dialling_) return 0;  // the call itself says whether it worked
   const std::string_view bytes(static_cast<const char*>(in), in == nullptr ? 0 : size);
   switch (reason) {
-    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: return append_headers(static_cast<char**>(in), size);
+    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+      asked_ = true;
+      return append_headers(static_cast<char**>(in), size);
     case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH: remember_subprotocol(wsi); return 0;
     case LWS_CALLBACK_CLIENT_ESTABLISHED: wsi_ = wsi; return opened();
     case LWS_CALLBACK_CLIENT_RECEIVE: return received(bytes);
@@ -216,7 +221,7 @@ int ClientWebSocket::on_lws(lws* wsi, lws_callback_reasons reason, void* in, std
       auto why = refusal(wsi, bytes);
       context_->silence(wsi);
       wsi_ = nullptr;
-      if (why.native == 0 && why.code == Errc::unreachable) {
+      if (why.code == Errc::unreachable) {
         attempt_failed(std::move(why));
       } else {
         finish(std::move(why));
@@ -307,7 +312,8 @@ Error ClientWebSocket::refusal(lws* wsi, std::string_view text) const {
     return make_error(Errc::unauthorized,
                       fmt::format("no TLS with {}: {}", where(), text::escape_controls(text::trim(text))));
   }
-  return make_error(Errc::unreachable, fmt::format("cannot connect to {}", where()));
+  return make_error(Errc::unreachable, fmt::format("cannot connect to {}", where()),
+                    asked_ ? 0 : ECONNREFUSED);
 }
 
 void ClientWebSocket::peer_closes(std::string_view payload) {

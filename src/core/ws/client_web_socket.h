@@ -62,6 +62,7 @@ class ClientWebSocket final : public LwsHandler, public std::enable_shared_from_
   State state_ = State::connecting;
   lws* wsi_ = nullptr;
   bool dialling_ = false;  ///< inside lws_client_connect_via_info()
+  bool asked_ = false;     ///< this attempt got as far as to send its upgrade request
   FrameWriter writer_;
   bool flush_posted_ = false;
   bool blocked_ = false;

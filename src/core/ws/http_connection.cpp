@@ -24,8 +24,6 @@ constexpr std::size_t kWriteShare = 512 * 1024;
 /// would reset the connection and take the answer with it.
 constexpr Duration kDrainTime = std::chrono::seconds(2);
 constexpr std::size_t kDrainBytes = 4 * 1024 * 1024;
-/// One that takes longer than this for a body or an answer goes when there is no room for others.
-constexpr Duration kPatience = std::chrono::seconds(5);
 
 bool is_upgrade(const RequestHead& head) {
   return head.method == "GET" && header_has_token(head.headers, "upgrade", "websocket") &&
@@ -52,10 +50,6 @@ void HttpConnection::watch(unsigned events) {
   if (watched_ == events || !watch_) return;
   watched_ = events;
   watch_->set(events);
-}
-
-bool HttpConnection::drags(TimePoint now) const {
-  return (state_ == State::body || state_ == State::writing) && now - busy_since_ > kPatience;
 }
 
 void HttpConnection::expect_within(Duration wait) { deadline_ = core_->loop().now() + wait; }
@@ -153,6 +147,7 @@ bool HttpConnection::process_head() {
   head_only_ = head_.method == "HEAD";
   keep_alive_ = keeps_alive(head_.minor, head_.headers);
   ++serial_;
+  began_ = core_->loop().now();
   const auto framing = request_framing(head_);
   if (!framing) {
     core_->count_refused_head();
@@ -165,7 +160,6 @@ bool HttpConnection::process_head() {
   }
   body_ = BodyDecoder(*framing, core_->options().max_body);
   state_ = State::body;
-  busy_since_ = core_->loop().now();
   if (body_.status() == BodyDecoder::Status::more) {
     expect_within(core_->options().body_timeout);
     if (head_.minor > 0 && input().empty() && header_has_token(head_.headers, "expect", "100-continue")) {
@@ -272,7 +266,6 @@ void HttpConnection::start_response(HttpResponse response) {
   if (head_only_ || is_bodiless(response_.status)) out_body_ = {};
   out_sent_ = 0;
   state_ = State::writing;
-  busy_since_ = core_->loop().now();
   expect_within(core_->options().write_timeout);
   if (write()) finish_response();
 }

@@ -42,6 +42,7 @@ class Announcements final : public Hub {
   }
   void given_up(const Node& node) override { followers_.given_up(node); }
   void handed_over(const Node& node) override { followers_.handed_over(node); }
+  void labelled(const Node& node) override { followers_.labelled(node); }
   void forgotten(const Node& node) override { followers_.forgotten(node); }
   void gateway_up(const GatewayRecord& gateway) override { followers_.gateway_up(gateway); }
   void gateway_down(const GatewayRecord& gateway) override { followers_.gateway_down(gateway); }

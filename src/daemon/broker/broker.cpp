@@ -25,6 +25,7 @@
 #include "daemon/broker/problem.h"
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
+#include "daemon/broker/site.h"
 #include "daemon/broker/static_files.h"
 #include "daemon/broker/store_records.h"
 #include "daemon/store/store.h"
@@ -44,6 +45,7 @@ class BrokerImpl final : public Broker {
   BrokerImpl(EventLoop& loop, Options options)
       : loop_(loop),
         options_(std::move(options)),
+        site_(options_.site, options_.dashboard ? dashboard_assets() : std::span<const Asset>()),
         table_(options_.max_nodes_per_gateway),
         clients_(loop, table_, counters_, {options_.client_outbox_bytes}),
         followers_(loop, table_, counters_),
@@ -52,7 +54,7 @@ class BrokerImpl final : public Broker {
         records_(loop, table_),
         routing_(table_, announcements_, records_, records_, counters_),
         rest_({loop, table_, routing_, asks_, idempotency_, store_, records_, counters_, announcements_,
-               loop.now(), alive_}) {
+               site_, loop.now(), alive_}) {
     asks_.set_settled(
         [this](const NodeRequest& request, const Result<wire::Answer>& result) { settled(request, result); });
   }
@@ -221,7 +223,7 @@ class BrokerImpl final : public Broker {
       response.headers.emplace_back("upgrade", "websocket");
       return responder.reply(std::move(response));
     }
-    responder.reply(serve_file(request, options_.dashboard ? dashboard_assets() : std::span<const Asset>()));
+    responder.reply(site_.serve(request));
   }
 
   static bool is_api(std::string_view path) { return path.substr(0, kApiPrefix.size()) == kApiPrefix; }
@@ -253,6 +255,7 @@ class BrokerImpl final : public Broker {
 
   EventLoop& loop_;
   Options options_;
+  Site site_;
   std::string own_name_ = host_name();
   wire::Keys keys_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();

@@ -9,6 +9,7 @@
 #include "core/base/completion.h"
 #include "core/base/rate.h"
 #include "core/base/time.h"
+#include "daemon/broker/site.h"
 
 namespace aiot {
 
@@ -31,6 +32,7 @@ struct Options {
   std::size_t max_nodes_per_gateway = 100'000;
   std::size_t client_outbox_bytes = 8 * 1024 * 1024;  ///< a client further behind is dropped and counted
   bool dashboard = true;
+  SiteOptions site;
 };
 
 /// The broker: one port for dashboard, REST, /ws, /gw and metrics.

@@ -9,6 +9,7 @@
 #include "core/codec/quantity.h"
 #include "core/codec/value.h"
 #include "daemon/broker/follower_limits.h"
+#include "daemon/broker/node_json.h"
 #include "daemon/wire/client_v1.h"
 #include "daemon/wire/gateway_v1.h"
 #include "daemon/wire/json_writer.h"
@@ -63,6 +64,18 @@ void write_identity(JsonWriter& json, const Node& node) {
   json.string("protocol", node.protocol);
   json.string("address", node.address);
   json.string("state", to_string(node.state));
+  if (!node.labels.empty()) write_labels(json, node);
+}
+
+/// What is not zero of REST's statistics: most nodes have little to tell.
+void write_statistics(JsonWriter& json, const Node& node) {
+  const std::pair<std::string_view, std::uint64_t> counts[] = {
+      {"resets", node.resets}, {"timeouts", node.timeouts}, {"rejected_writes", node.rejected_writes}};
+  json.open_object("stats");
+  if (node.interval_s > 0) json.number("interval_s", node.interval_s);
+  for (const auto& [name, count] : counts)
+    if (count > 0) json.number(name, count);
+  json.close_object();
 }
 
 JsonWriter begin(std::string& out, std::string_view type) {
@@ -113,6 +126,7 @@ void append_node_head(std::string& out, const Node& node) {
   write_identity(json, node);
   json.time_ms("first_seen", node.first_seen);
   json.time_ms("last_seen", node.last_seen);
+  write_statistics(json, node);
   json.open_array("values");
 }
 

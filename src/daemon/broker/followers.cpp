@@ -128,6 +128,7 @@ void Followers::joined(const Node& node) { tell("joined", node); }
 void Followers::addressed(const Node& node) { describe(node); }
 void Followers::protocol_told(const Node& node) { describe(node); }
 void Followers::handed_over(const Node& node) { tell("changed", node); }
+void Followers::labelled(const Node& node) { tell("changed", node); }
 void Followers::restarted(const Node& node) { tell("reset", node); }
 void Followers::given_up(const Node& node) { tell("out", node); }
 void Followers::forgotten(const Node& node) { tell("forgotten", node); }

@@ -33,6 +33,7 @@ class Followers final : public Hub {
   void gone(const Node& node) override;
   void given_up(const Node& node) override;
   void handed_over(const Node& node) override;
+  void labelled(const Node& node) override;
   void forgotten(const Node& node) override;
   void gateway_up(const GatewayRecord& gateway) override;
   void gateway_down(const GatewayRecord& gateway) override;

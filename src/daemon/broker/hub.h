@@ -27,6 +27,8 @@ class Hub {
   virtual void given_up(const Node&) {}
   /// The node went over to another gateway; not told of one that joins there.
   virtual void handed_over(const Node&) {}
+  /// Its labels changed.
+  virtual void labelled(const Node&) {}
   /// An operator wants to hear no more of the node; called before it goes.
   virtual void forgotten(const Node&) {}
   virtual void gateway_up(const GatewayRecord&) {}

@@ -52,6 +52,15 @@ void write_value(JsonWriter& json, std::string_view bytes, std::optional<std::ui
   }
 }
 
+void write_labels(JsonWriter& json, const Node& node) {
+  json.open_object("labels");
+  for (const auto& [name, value] : node.labels) {
+    json.foreign_name(name);
+    json.string(value);
+  }
+  json.close_object();
+}
+
 void write_node(JsonWriter& json, const Node& node) {
   json.open_object();
   json.string("uid", node.uid);
@@ -60,12 +69,7 @@ void write_node(JsonWriter& json, const Node& node) {
   json.string("state", to_string(node.state));
   json.string("address", node.address);
   write_times(json, node);
-  json.open_object("labels");
-  for (const auto& [name, value] : node.labels) {
-    json.foreign_name(name);
-    json.string(value);
-  }
-  json.close_object();
+  write_labels(json, node);
   json.open_object("resources");
   for (const Resource& resource : node.resources) {
     json.foreign_name(resource.name);

@@ -16,6 +16,8 @@ namespace aiot::broker {
 /// `value` and where they apply `encoding`, `number`, `unit` and `format`.
 void write_value(wire::JsonWriter& json, std::string_view bytes, std::optional<std::uint16_t> content_format,
                  bool raw_json = false);
+/// The member "labels".
+void write_labels(wire::JsonWriter& json, const Node& node);
 void write_node(wire::JsonWriter& json, const Node& node);
 void write_gateway(wire::JsonWriter& json, const GatewayRecord& gateway);
 

@@ -28,6 +28,7 @@ constexpr std::array kRoutes = {
     RestRoute{"POST", "history", import_history, true},
     RestRoute{"GET", "events", list_events},
     RestRoute{"GET", "status", show_status},
+    RestRoute{"GET", "dashboard", show_dashboard},
 };
 
 /// Decodes a query's text: percent-encoding, and '+' for a space.

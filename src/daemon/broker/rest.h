@@ -16,6 +16,7 @@
 #include "daemon/broker/idempotency.h"
 #include "daemon/broker/node_table.h"
 #include "daemon/broker/routing.h"
+#include "daemon/broker/site.h"
 #include "daemon/broker/store_records.h"
 
 namespace aiot::broker {
@@ -31,6 +32,7 @@ struct RestServices {
   StoreRecords& records;
   Counters& counters;
   Announcements& announcements;
+  const Site& site;
   TimePoint since{};          ///< when the broker began
   std::weak_ptr<char> alive;  ///< expired once the broker, and with it all of the above, is gone
 };
@@ -83,6 +85,8 @@ void label_node(const RestServices& services, RestCall call);
 void show_history(const RestServices& services, RestCall call);
 /// What every hop has counted, and whether it balances.
 void show_status(const RestServices& services, RestCall call);
+/// What the operator made of the dashboard.
+void show_dashboard(const RestServices& services, RestCall call);
 void list_events(const RestServices& services, RestCall call);
 void import_history(const RestServices& services, RestCall call);
 

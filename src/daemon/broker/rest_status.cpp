@@ -111,4 +111,8 @@ void show_status(const RestServices& services, RestCall call) {
   call.reply(json_response(std::move(body)));
 }
 
+void show_dashboard(const RestServices& services, RestCall call) {
+  call.reply(json_response(services.site.describe(services.loop.wall_now())));
+}
+
 }  // namespace aiot::broker

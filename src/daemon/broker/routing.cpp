@@ -200,6 +200,7 @@ bool Routing::label(std::string_view uid, const std::vector<std::pair<std::strin
     }
   }
   records_.changed(*node);
+  hub_.labelled(*node);
   return true;
 }
 

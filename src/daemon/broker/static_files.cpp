@@ -45,20 +45,20 @@ bool has_it(std::string_view field, std::string_view etag) {
   return false;
 }
 
-void add_security(ws::HttpResponse& response) {
-  response.headers.emplace_back("content-security-policy", kContentSecurityPolicy);
+void add_security(ws::HttpResponse& response, std::string_view policy) {
+  response.headers.emplace_back("content-security-policy", policy);
   response.headers.emplace_back("x-content-type-options", "nosniff");
   response.headers.emplace_back("referrer-policy", "no-referrer");
 }
 
-ws::HttpResponse serve(const Asset& asset, const ws::HttpRequest& request) {
+ws::HttpResponse serve(const Asset& asset, const ws::HttpRequest& request, std::string_view policy) {
   const bool packed = !asset.gzip.empty() && takes_gzip(request.header("accept-encoding"));
   // The two encodings are two representations, and a strong tag stands for one.
   std::string etag(asset.etag);
   if (packed && etag.size() > 1) etag.insert(etag.size() - 1, "-gz");
   ws::HttpResponse response;
   response.content_type = asset.content_type;
-  add_security(response);
+  add_security(response, policy);
   response.headers.emplace_back("etag", etag);
   response.headers.emplace_back("vary", "accept-encoding");
   response.headers.emplace_back("cache-control",
@@ -82,17 +82,18 @@ ws::HttpResponse only_get() {
   return response;
 }
 
-ws::HttpResponse serve_file(const ws::HttpRequest& request, std::span<const Asset> assets) {
+ws::HttpResponse serve_file(const ws::HttpRequest& request, std::span<const Asset> assets,
+                            std::string_view policy) {
   if (request.method != "GET" && request.method != "HEAD") return only_get();
   const std::string_view path = request.path == "/" ? kIndex : std::string_view(request.path);
   const auto found =
       std::find_if(assets.begin(), assets.end(), [&](const Asset& asset) { return asset.path == path; });
-  if (found != assets.end()) return serve(*found, request);
-  if (assets.empty() && path == kIndex) return serve(kNoDashboard, request);
+  if (found != assets.end()) return serve(*found, request, policy);
+  if (assets.empty() && path == kIndex) return serve(kNoDashboard, request, policy);
   ws::HttpResponse response;
   response.status = 404;
   response.body = "there is no such page\n";
-  add_security(response);
+  add_security(response, policy);
   return response;
 }
 

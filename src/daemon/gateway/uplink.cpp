@@ -2,12 +2,17 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
+
 #include "core/base/log.h"
 
 namespace aiot::gateway {
 
 namespace {
 constexpr Duration kFirstWait = std::chrono::milliseconds(500), kLastWait = std::chrono::seconds(30);
+/// A connection refused at once (the machine is there, the broker is not: it restarts) costs nobody anything,
+/// and is tried again soon, however long that lasts: values are live within a second of the broker's return.
+constexpr Duration kAtOnce = std::chrono::milliseconds(200), kSoon = std::chrono::milliseconds(800);
 /// Neither a wrong token nor a name that another gateway uses becomes right by itself.
 constexpr Duration kRefusedWait = std::chrono::seconds(60);
 /// A connection that lasted so long makes the waits short again.
@@ -50,6 +55,7 @@ void Uplink::start() { retry_timer_->start(Duration(0)); }
 
 void Uplink::dial() {
   client_.reset();
+  dialled_at_ = loop_.now();
   auto token = options_.token();
   if (!token) {
     closed(token.error());
@@ -197,7 +203,8 @@ void Uplink::closed(const Error& why) {
                 options_.broker.host, options_.broker.port, why.message);
     }
   }
-  const Duration wait = backoff_.next();
+  const bool at_once = why.native == ECONNREFUSED && loop_.now() - dialled_at_ <= kAtOnce;
+  const Duration wait = at_once ? jittered(kSoon) : backoff_.next();
   retry_timer_->start(refused || std::exchange(displaced_, false) ? jittered(kRefusedWait) : wait);
 }
 

@@ -83,6 +83,7 @@ class Uplink {
   bool connected_ = false;  ///< welcomed
   bool stopping_ = false;
   bool displaced_ = false;  ///< another gateway has connected with this one's name
+  TimePoint dialled_at_{};
   TimePoint connected_at_{};
   std::uint64_t failures_ = 0;
   std::uint64_t in_a_row_ = 0;

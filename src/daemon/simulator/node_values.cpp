@@ -58,8 +58,12 @@ std::optional<std::size_t> NodeValues::next() {
 }
 
 bool NodeValues::write(std::size_t index, std::string_view value) {
-  if (!blueprint_.resources[index].writable() || (value != "0" && value != "1")) return false;
-  levels_[index] = value == "1" ? 1 : 0;
+  const auto& resource = blueprint_.resources[index];
+  if (!resource.writable()) return false;
+  if (resource.kind == ResourceKind::led) {
+    if (value != "0" && value != "1") return false;
+    levels_[index] = value == "1" ? 1 : 0;
+  }
   values_[index] = value;
   return true;
 }

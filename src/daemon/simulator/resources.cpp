@@ -13,9 +13,19 @@ struct Constant {
   std::string_view name, text;
 };
 constexpr std::array kConstants = {
-    Constant{"name", "Simulated node"}, Constant{"os", "riot"},
-    Constant{"board", "iotlab-m3"},     Constant{"vendor", "aiot"},
+    Constant{"name", "Simulated node"},
+    Constant{"os", "riot"},
+    Constant{"board", "iotlab-m3"},
+    Constant{"vendor", "aiot"},
     Constant{"version", AIOT_VERSION},
+    Constant{"mcu", "stm32f103"},
+    Constant{"text", "A text from a simulated node"},
+};
+
+constexpr std::array kWritten = {
+    Constant{"robot", "s"},
+    Constant{"ribot", "0:0:0"},
+    Constant{"js", "// nothing yet"},
 };
 
 struct Sensor {
@@ -24,10 +34,21 @@ struct Sensor {
   int decimals;
 };
 constexpr std::array kSensors = {
-    Sensor{"temperature", "°C", 15, 32, 0.15, 2}, Sensor{"pressure", "hPa", 985, 1035, 0.2, 2},
-    Sensor{"humidity", "%", 25, 75, 0.4, 2},      Sensor{"illuminance", "lx", 0, 1200, 15, 0},
-    Sensor{"light", "lx", 0, 1200, 15, 0},        Sensor{"battery", "V", 2.7, 3.3, 0.01, 2},
-    Sensor{"noise", "dB", 30, 90, 2, 1},          Sensor{"co2", "ppm", 400, 1600, 12, 0},
+    Sensor{"temperature", "°C", 15, 32, 0.15, 2},
+    Sensor{"pressure", "hPa", 985, 1035, 0.2, 2},
+    Sensor{"humidity", "%", 25, 75, 0.4, 2},
+    Sensor{"illuminance", "lx", 0, 1200, 15, 0},
+    Sensor{"light", "lx", 0, 1200, 15, 0},
+    Sensor{"battery", "V", 2.7, 3.3, 0.01, 2},
+    Sensor{"noise", "dB", 30, 90, 2, 1},
+    Sensor{"co2", "ppm", 400, 1600, 12, 0},
+    Sensor{"eco2", "ppm", 400, 2400, 20, 0},
+    Sensor{"tvoc", "ppb", 0, 900, 10, 0},
+    Sensor{"uv", "", 0, 11, 0.2, 1},
+    Sensor{"tsp", "", 0, 90, 3, 0},
+    Sensor{"tlp", "", 0, 60, 2, 0},
+    Sensor{"suit_state", "", 0, 12, 1, 0},
+    Sensor{"dwnld", "", 0, 100, 2, 0},
 };
 
 bool is_name(std::string_view name) {
@@ -45,6 +66,12 @@ Resource resource_named(const std::string& name) {
     if (name != constant.name) continue;
     resource.kind = ResourceKind::constant;
     resource.text = constant.text;
+    return resource;
+  }
+  for (const auto& written : kWritten) {
+    if (name != written.name) continue;
+    resource.kind = ResourceKind::written;
+    resource.text = written.text;
     return resource;
   }
   for (const auto& sensor : kSensors) {
@@ -128,7 +155,8 @@ double next_level(const Resource& resource, double level, Wander& wander) {
 
 std::string format_value(const Resource& resource, double level, Wander& wander) {
   switch (resource.kind) {
-    case ResourceKind::constant: return resource.text;
+    case ResourceKind::constant:
+    case ResourceKind::written: return resource.text;
     case ResourceKind::led: return level >= 1 ? "1" : "0";
     case ResourceKind::imu: return format_imu(wander);
     case ResourceKind::position:

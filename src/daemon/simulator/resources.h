@@ -16,13 +16,14 @@ enum class ResourceKind : std::uint8_t {
   quantity,  ///< a number with its unit that wanders: temperature, pressure ...
   imu,       ///< JSON: accelerometer, magnetometer, gyroscope
   position,  ///< JSON: latitude and longitude
+  written,   ///< any text, written by others: robot, ribot, js
 };
 
 /// One resource of the catalogue; shared by all nodes that have it.
 struct Resource {
   std::string name;
   ResourceKind kind = ResourceKind::quantity;
-  std::string text;  ///< of a constant
+  std::string text;  ///< of a constant, and what a written one begins with
   std::string unit;  ///< of a quantity
   double low = 0;    ///< a quantity stays within [low, high]
   double high = 100;
@@ -30,7 +31,7 @@ struct Resource {
   int decimals = 2;
 
   [[nodiscard]] bool changes() const { return kind == ResourceKind::quantity || kind == ResourceKind::imu; }
-  [[nodiscard]] bool writable() const { return kind == ResourceKind::led; }
+  [[nodiscard]] bool writable() const { return kind == ResourceKind::led || kind == ResourceKind::written; }
 };
 
 inline constexpr std::size_t kMaxResources = 64;

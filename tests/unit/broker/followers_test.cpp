@@ -132,6 +132,30 @@ TEST_CASE("a snapshot that is asked for again shows what has changed, and times 
   w.followers.end(std::move(two));
 }
 
+TEST_CASE("clients hear of labels and of statistics, where there are any") {
+  World w;
+  w.apply({update("n1", "led", "0")});
+  auto all = w.subscribe({});
+  const auto before = w.take(*all)[0]["nodes"][0];
+  CHECK_FALSE(before.contains("labels"));
+  CHECK_FALSE(before["stats"].contains("resets"));
+  REQUIRE(w.routing.label("n1", {{"room", "hall"}}));
+  w.table.find("n1")->resets = 3;
+  auto changed = w.take(*all)[0]["items"][0];
+  CHECK(changed["event"] == "changed");
+  CHECK(changed["labels"] == json{{"room", "hall"}});
+  auto later = w.subscribe({});
+  const auto after = w.take(*later)[0]["nodes"][0];
+  CHECK(after["labels"] == json{{"room", "hall"}});
+  CHECK(after["stats"]["resets"] == 3);
+  REQUIRE(w.routing.label("n1", {{"room", ""}}));
+  changed = w.take(*all)[0]["items"][0];
+  CHECK(changed["event"] == "changed");
+  CHECK_FALSE(changed.contains("labels"));
+  w.followers.end(std::move(all));
+  w.followers.end(std::move(later));
+}
+
 TEST_CASE("a large node comes in several parts, each with its head") {
   World w;
   for (int i = 0; i < 20; ++i) w.apply({update("n1", "r" + std::to_string(i), std::string(40'000, 'x'))});

@@ -5,6 +5,7 @@
 #include "daemon/broker/clients.h"
 #include "daemon/broker/followers.h"
 #include "daemon/broker/rest.h"
+#include "daemon/broker/site.h"
 #include "daemon/broker/store_records.h"
 #include "unit/broker/fakes.h"
 
@@ -32,8 +33,9 @@ struct World {
   StoreRecords records{loop, table};
   std::unique_ptr<store::Store> store = store::make_memory_store(disk);
   std::shared_ptr<char> alive = std::make_shared<char>();
-  RestServices services{loop,    table,    routing,       asks,        idempotency, store,
-                        records, counters, announcements, TimePoint{}, alive};
+  Site site{{}, {}};
+  RestServices services{loop,    table,    routing,       asks, idempotency, store,
+                        records, counters, announcements, site, TimePoint{}, alive};
   FakeLink link;
 
   World() {

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "daemon/simulator/node_values.h"
+
 using namespace aiot;
 using namespace aiot::simulator;
 
@@ -67,4 +69,17 @@ TEST_CASE("A bad list of resources is refused with a sentence that names it") {
   refused({""}, "\"\"");
   refused({std::string(33, 'x')}, "resource name");
   refused(std::vector<std::string>(65, "x"), "too many");
+}
+
+TEST_CASE("A simulated led takes 0 and 1, a robot any text, a sensor none") {
+  const auto blueprint = Blueprint::make({"led", "robot", "temperature"}, false);
+  REQUIRE(blueprint);
+  NodeValues values(*blueprint, 0);
+  CHECK(values.write(0, "1"));
+  CHECK_FALSE(values.write(0, "2"));
+  CHECK(values.at(0) == "1");
+  CHECK(values.at(1) == "s");
+  CHECK(values.write(1, "u"));
+  CHECK(values.at(1) == "u");
+  CHECK_FALSE(values.write(2, "20"));
 }
