@@ -35,15 +35,16 @@ let browser
 try {
   await stage.serveBroker('--title', 'Field station')
   // A day before now, so that charts have a past.
-  const lines = []
-  for (let ago = 86_400; ago > 10; ago -= ago > 1800 ? 120 : 10) {
-    const time = new Date(Date.now() - ago * 1000).toISOString()
-    for (const [at, [node, resource, base, swing, unit]] of kPast.entries()) {
+  for (const [at, [node, resource, base, swing, unit]] of kPast.entries()) {
+    const lines = []
+    for (let ago = 86_400; ago > 10; ago -= ago > 1800 ? 120 : 10) {
+      const time = new Date(Date.now() - ago * 1000).toISOString()
       const wave = Math.sin(ago / (170 + 13 * at) + at) + 0.5 * Math.sin(ago / 61 + 2 * at) + 2 * Math.sin(ago / 14_000)
-      lines.push({ node, resource, time, value: `${(base + wave * swing).toFixed(2)}${unit}` })
+      lines.push(JSON.stringify({ node, resource, time, value: `${(base + wave * swing).toFixed(2)}${unit}` }))
     }
+    const imported = await fetch(`${stage.url}api/v1/history`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: lines.join('\n') })
+    if (!imported.ok) throw new Error(`no past: ${imported.status} ${await imported.text()}`)
   }
-  await fetch(`${stage.url}api/v1/history`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: lines.map((line) => JSON.stringify(line)).join('\n') })
   await stage.serveGateways({ maxTime: '8s' })
   const doomed = await stage.serveGateway('nice', '--coap', '127.0.0.1:5684', '--max-time', '60s')
   const full = 'name,os,board,vendor,version,temperature,humidity,pressure,illuminance,led,imu,position,battery,co2'
