@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/daemon_options.h"
+#include "cli/limit_options.h"
 #include "cli/listener_options.h"
 #include "cli/options.h"
 #include "core/base/text.h"

@@ -23,12 +23,6 @@ constexpr std::uint16_t kBrokerPort = 8000;
 
 }  // namespace
 
-Rate rate_of(std::size_t per_second) {
-  constexpr double kBurstSeconds = 10;
-  const auto rate = static_cast<double>(per_second);
-  return {rate, rate * kBurstSeconds};
-}
-
 void DaemonOptions::add_common(CLI::App& app) {
   add_text(app, "--key-file", key_file_, "key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
       .environment("AIOT_KEY_FILE");
@@ -80,24 +74,7 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_texts(app, "--allow-images", site_.images,
             "let the dashboard load pictures from this origin, beside those of --camera and --map-tiles",
             "ORIGIN");
-  add_number(app, "--max-connections", max_connections_,
-             "connections at a time (default 16384); beyond them idle and slow ones make room", 16,
-             1'000'000);
-  add_number(app, "--max-connections-per-address", max_connections_per_address_,
-             "connections of one IPv4 address or IPv6 network of 64 bits, loopback and --trusted-proxy aside "
-             "(default "
-             "256; 0: any number)",
-             0, 1'000'000);
-  add_number(app, "--max-nodes-per-gateway", max_nodes_per_gateway_,
-             "nodes of one gateway (default 100000); updates of more are dropped and counted", 1, 200'000);
-  add_number(app, "--client-rate", client_rate_,
-             "messages a second that one client's WebSocket is read, ten seconds' worth at once (default "
-             "1000; 0: any number); a faster one waits",
-             0, 1'000'000);
-  add_number(app, "--gateway-rate", gateway_rate_,
-             "updates a second that are read of one gateway, ten seconds' worth at once (default 0: any "
-             "number); more waits in its journal",
-             0, 1'000'000);
+  limits_.add(app);
 }
 
 void DaemonOptions::set_up_log(Context& context) const {
@@ -176,11 +153,7 @@ Result<broker::Options> DaemonOptions::broker_options() const {
   auto site = site_options();
   if (!site) return site.error();
   out.site = std::move(*site);
-  out.max_nodes_per_gateway = max_nodes_per_gateway_;
-  out.client_rate = rate_of(client_rate_);
-  out.gateway_rate = rate_of(gateway_rate_);
-  out.max_connections = max_connections_;
-  out.max_connections_per_address = max_connections_per_address_;
+  limits_.fill(out);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/access_options.h"
+#include "cli/limit_options.h"
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "daemon/broker/broker.h"
@@ -17,9 +18,6 @@ class App;
 namespace aiot::cli {
 
 class Context;
-
-/// A rate with ten seconds' worth at once; zero is none.
-[[nodiscard]] Rate rate_of(std::size_t per_second);
 
 /// What both daemons take, and what a broker takes (serve-broker, serve-gateway --standalone).
 class DaemonOptions {
@@ -55,8 +53,7 @@ class DaemonOptions {
   Duration hsts_ = std::chrono::hours(24 * 365);
   broker::SiteOptions site_;
   std::string logo_, favicon_;
-  std::size_t max_connections_ = 16384, max_connections_per_address_ = 256;
-  std::size_t max_nodes_per_gateway_ = 100'000, client_rate_ = 1000, gateway_rate_ = 0;
+  LimitOptions limits_;
 };
 
 }  // namespace aiot::cli

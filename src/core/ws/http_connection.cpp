@@ -19,8 +19,6 @@ namespace {
 constexpr std::size_t kReadAhead = 64 * 1024;
 /// Of what comes behind the last answer; see finish_response().
 constexpr std::size_t kDrainBytes = 4 * 1024 * 1024;
-/// One that takes longer than this for a body or an answer goes when there is no room for others.
-constexpr Duration kPatience = std::chrono::seconds(5);
 
 bool is_upgrade(const RequestHead& head) {
   return head.method == "GET" && header_has_token(head.headers, "upgrade", "websocket") &&
@@ -53,10 +51,6 @@ void HttpConnection::watch(unsigned events) {
   if (watched_ == events || !watch_) return;
   watched_ = events;
   watch_->set(events);
-}
-
-bool HttpConnection::drags(TimePoint now) const {
-  return (state_ == State::body || state_ == State::writing) && now - busy_since_ > kPatience;
 }
 
 void HttpConnection::expect_within(Duration wait) { deadline_ = core_->loop().now() + wait; }
@@ -157,6 +151,7 @@ bool HttpConnection::process_head() {
   head_only_ = head_.method == "HEAD";
   keep_alive_ = keeps_alive(head_.minor, head_.headers);
   ++serial_;
+  began_ = core_->loop().now();
   const auto framing = request_framing(head_);
   if (!framing) {
     core_->count_refused_head();
@@ -169,7 +164,6 @@ bool HttpConnection::process_head() {
   }
   body_ = BodyDecoder(*framing, core_->options().max_body);
   state_ = State::body;
-  busy_since_ = core_->loop().now();
   if (body_.status() == BodyDecoder::Status::more) {
     expect_within(core_->options().body_timeout);
     if (head_.minor > 0 && input().empty() && header_has_token(head_.headers, "expect", "100-continue")) {

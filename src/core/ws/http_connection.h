@@ -24,8 +24,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void check_deadline(TimePoint now);
   /// True when nothing is under way for this peer: its next request, or its first, has not come whole.
   [[nodiscard]] bool awaits_head() const { return state_ == State::head; }
-  /// True when a request or an answer has been under way for longer than its peer should need.
-  [[nodiscard]] bool drags(TimePoint now) const;
+  /// True when the peer takes its time with a body or an answer, of a request that began before `then`.
+  [[nodiscard]] bool drags(TimePoint then) const {
+    return (state_ == State::body || state_ == State::writing) && began_ < then;
+  }
   /// Closes as soon as no request is under way.
   void wind_down();
   void close();
@@ -65,7 +67,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   unsigned watched_ = 0;
   State state_ = State::head;
   TimePoint deadline_{};
-  TimePoint busy_since_{};  ///< when the body was begun, or the answer
+  TimePoint began_{};  ///< when the request's head was there
 
   std::string in_;
   std::size_t in_head_ = 0;   ///< of in_, already taken

@@ -53,7 +53,6 @@ void HttpConnection::start_response(HttpResponse response) {
   if (head_only_ || is_bodiless(response_.status)) out_body_ = {};
   out_sent_ = 0;
   state_ = State::writing;
-  busy_since_ = core_->loop().now();
   expect_within(core_->options().write_timeout);
   if (write()) finish_response();
 }

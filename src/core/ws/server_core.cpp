@@ -22,6 +22,8 @@ namespace {
 constexpr int kBacklog = 4096;
 /// Connections taken in one turn.
 constexpr int kAcceptShare = 64;
+/// A request that takes longer than this goes when there is no room for others.
+constexpr Duration kPatience = std::chrono::seconds(5);
 /// Writing to WebSockets is interrupted after this, so that reading gets its turn.
 constexpr Duration kFlushShare = std::chrono::milliseconds(5);
 /// Bytes in a socket that the network has not taken yet: what a client that does not read costs the kernel.
@@ -151,12 +153,12 @@ void ServerCore::count(const SocketAddress& subscriber) {
 }
 
 bool ServerCore::make_room() {
-  const auto now = loop_.now();
+  const auto then = loop_.now() - kPatience;
   auto oldest = std::find_if(http_.begin(), http_.end(),
                              [](const auto& connection) { return connection->awaits_head(); });
   if (oldest == http_.end())
     oldest = std::find_if(http_.begin(), http_.end(),
-                          [&](const auto& connection) { return connection->drags(now); });
+                          [&](const auto& connection) { return connection->drags(then); });
   if (oldest == http_.end()) return false;
   ++refused_full_;
   (*oldest)->close();
