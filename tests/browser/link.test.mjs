@@ -7,6 +7,7 @@ import { launch, Stage } from './stage.mjs'
 
 describe('links', () => {
   const stage = new Stage()
+  const links = []
   let browser, node
 
   before(async () => {
@@ -18,10 +19,16 @@ describe('links', () => {
   })
   after(async () => {
     node?.close()
+    for (const link of links) link.close()
     await browser?.close()
     await stage.end()
   })
 
+  const linked = async (options) => {
+    const link = await new Link(stage.broker.listeners.http.port, options).open()
+    links.push(link)
+    return link
+  }
   /** A page that reaches the broker through a link. */
   const open = async (link, hash = '') => {
     const page = await browser.newPage()
@@ -32,7 +39,7 @@ describe('links', () => {
   const led = (page) => page.locator('[data-resource="led"]')
 
   it('is used over a slow one: what is under way is shown, and what was told is right', async () => {
-    const link = await new Link(stage.broker.listeners.http.port, { delayMs: 400, rate: 64_000 }).open()
+    const link = await linked({ delayMs: 400, rate: 64_000 })
     const page = await open(link, '#/nodes')
     await page.locator('[data-uid]').click()
     const toggle = led(page).getByRole('switch')
@@ -42,14 +49,14 @@ describe('links', () => {
     await led(page).locator('[data-write="confirmed"]').waitFor()
     await until('the LED is on', async () => (await toggle.getAttribute('aria-checked')) === 'true')
     await page.close()
-    link.close()
   })
 
   it('is noticed when it is cut without a word: nothing is live, a write is not known, and it comes back', async () => {
-    const link = await new Link(stage.broker.listeners.http.port).open()
+    const link = await linked()
     const page = await open(link, '#/nodes')
     await page.locator('[data-uid]').click()
     await led(page).and(page.locator('[data-state="live"]')).waitFor()
+    await led(page).getByRole('switch').waitFor() // its part of the page has come
     link.hold()
     await led(page).getByRole('switch').click()
     await page.getByTestId('lost').waitFor({ timeout: 40_000 })
@@ -58,7 +65,6 @@ describe('links', () => {
     link.release()
     await led(page).and(page.locator('[data-state="live"]')).waitFor({ timeout: 40_000 })
     await page.close()
-    link.close()
   })
 
   it('stays while nothing happens', async () => {

@@ -18,11 +18,16 @@ export const launch = (options = {}) =>
       '--disable-component-update', '--disable-sync', ...(options.args ?? [])],
   })
 
+/** What a browser logs of requests that a broker's end interrupts, or that come before it is back. */
+const kBrokerAway = /ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE/
+
 /** Everything between a node and a page. `end()` in `after`. */
 export class Stage {
   constructor() {
     this.state = scratch()
     this.processes = []
+    /** Whether the broker was ended at some time; before that no request may fail. */
+    this.ended = false
     /** What a page must never do: log errors, break its policy, ask other hosts. */
     this.problems = []
   }
@@ -33,6 +38,12 @@ export class Stage {
     const at = this.broker ? `127.0.0.1:${this.broker.listeners.http.port}` : '127.0.0.1:0'
     this.broker = await daemon(['serve-broker', '--listen', at, '--key-file', join(this.state, 'keys'),
       '--state-dir', join(this.state, 'b'), ...this.brokerArguments])
+    const { broker } = this
+    const end = broker.end.bind(broker)
+    broker.end = (signal) => {
+      this.ended = true
+      return end(signal)
+    }
     this.url = `http://${at.endsWith(':0') ? `127.0.0.1:${this.broker.listeners.http.port}` : at}/`
     return this.broker
   }
@@ -71,7 +82,7 @@ export class Stage {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
     const page = await context.newPage()
     page.on('console', (message) => {
-      if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(message.text())) this.problems.push(`${message.text()} ${message.location().url}`)
+      if (message.type() === 'error' && !(this.ended && kBrokerAway.test(message.text()))) this.problems.push(`${message.text()} ${message.location().url}`)
     })
     page.on('pageerror', (error) => this.problems.push(String(error)))
     page.on('request', (request) => {

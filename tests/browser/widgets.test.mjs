@@ -212,7 +212,8 @@ describe('widgets', () => {
     coap.stop()
   })
 
-  it('shows pictures and CBOR as a CoAP node sends them', async () => {
+  it('shows pictures and CBOR as a CoAP node sends them', async (t) => {
+    t.after(() => coap.stop())
     const coap = new CoapNode('127.2.0.2', { name: 'Binary', snapshot: '', settings: '', blob: '' })
     const bodies = {
       '/snapshot': [23, Buffer.from(kPng, 'base64')],
@@ -227,7 +228,6 @@ describe('widgets', () => {
     await until('the picture', async () => (await picture.count()) === 1 && picture.evaluate((image) => image.naturalWidth === 10))
     await value('settings').getByText('speed').waitFor()
     await card('blob').getByText('4 bytes that are neither text nor a picture').waitFor()
-    coap.stop()
   })
 
   it('copies commands that do the same in a shell', async () => {

@@ -16,8 +16,10 @@ export interface Kind {
 }
 
 const kDelayMs = 200
+/** A part of the page that does not come in that time is said not to. */
+const kLoadMs = 30_000
 const lazy = (loader: AsyncComponentLoader) =>
-  defineAsyncComponent({ loader, delay: kDelayMs, errorComponent: LoadError, loadingComponent: undefined })
+  defineAsyncComponent({ loader, delay: kDelayMs, timeout: kLoadMs, errorComponent: LoadError, loadingComponent: undefined })
 
 const kinds = {
   text: { component: TextWidget },
