@@ -25,8 +25,8 @@ struct Defaults {
                                                 std::string_view command, const Config& config,
                                                 const char* (*environment)(const char*));
 
-/// Errc::usage for each key or table that aiot does not know, and each value that an option does not take; every
-/// command's options are looked at.
+/// Errc::usage for each key or table that aiot does not know, and each value that an option does not take;
+/// every command's options are looked at.
 [[nodiscard]] std::vector<Error> check_config(const Config& config);
 
 }  // namespace aiot::cli

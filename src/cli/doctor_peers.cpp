@@ -28,7 +28,7 @@ class Probe final : public MqttProbe {
     callbacks.disconnected = [this](const Error& why) {
       if (!finished_) finish(failure(why));
     };
-    callbacks.received = [](mqtt::Message, Completion<> stored) { stored(Result<>()); };
+    callbacks.received = [](const mqtt::Message&, Completion<> stored) { stored(Result<>()); };
     session_ = mqtt::Session::make(context_.loop(), std::move(options), std::move(callbacks));
     if (auto started = session_->start(); !started) finish(failure(started.error()));
   }

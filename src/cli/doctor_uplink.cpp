@@ -29,7 +29,7 @@ Result<std::string> token_of(const UplinkTarget& target, WallTime now) {
 
 class Probe final : public UplinkProbe {
  public:
-  Probe(std::string name, const Report& report, UniqueFunction<void()> done)
+  Probe(const std::string& name, const Report& report, UniqueFunction<void()> done)
       : name_(text::escape_controls(name)), report_(report), done_(std::move(done)) {}
 
   void begin(Context& context, const UplinkTarget& target) {

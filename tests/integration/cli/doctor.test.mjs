@@ -7,6 +7,7 @@ import { createServer as tcpServer } from 'node:net'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 
+import { Authority } from '../../support/certificates.mjs'
 import { Mosquitto } from '../../support/mosquitto.mjs'
 import { daemon, run, scratch, until } from '../../support/process.mjs'
 import { aiot as plain, environment, lines } from './support.mjs'
@@ -104,28 +105,23 @@ test('something else that listens, and one that never answers', async () => {
 })
 
 test('TLS with a certificate that nobody trusts, one for another name, one out of its time; and no TLS at all', async () => {
-  const made = async (name, ...args) => {
-    const paths = { key: join(directory, `${name}.key`), cert: join(directory, `${name}.crt`) }
-    const { code, stderr } = await run(['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=test', '-keyout', paths.key, '-out', paths.cert, ...args], { command: 'openssl' })
-    assert.equal(code, 0, stderr)
-    return { ...paths, options: { key: readFileSync(paths.key), cert: readFileSync(paths.cert) } }
-  }
-  const against = async (certificate, trusted) => {
-    const server = httpsServer(certificate.options, (request, response) => response.end('ok'))
+  const authority = new Authority()
+  const against = async (certificate, trusted = true) => {
+    const server = httpsServer({ key: readFileSync(certificate.key), cert: readFileSync(certificate.cert) }, (request, response) => response.end('ok'))
     const port = await listening(server)
-    const ended = await doctor(['--broker', `wss://127.0.0.1:${port}`, 'broker.tls'], { env: trusted ? { SSL_CERT_FILE: certificate.cert } : {} })
+    const ended = await doctor(['--broker', `wss://127.0.0.1:${port}`, 'broker.tls'], { env: trusted ? { SSL_CERT_FILE: authority.ca } : {} })
     server.close()
     return ended
   }
-  const good = await made('good', '-addext', 'subjectAltName=IP:127.0.0.1')
-  assert.equal((await against(good, true)).of('broker.tls').status, 'ok')
+  const good = authority.issue('good')
+  assert.equal((await against(good)).of('broker.tls').status, 'ok')
   const unknown = await against(good, false)
   assert.equal(unknown.code, 7, unknown.stdout)
   assert.match(unknown.of('broker.tls').remedy, /--ca/)
-  const other = await against(await made('other', '-addext', 'subjectAltName=DNS:elsewhere.example'), true)
+  const other = await against(authority.issue('other', { san: 'DNS:elsewhere.example' }))
   assert.equal(other.code, 7, other.stdout)
   assert.match(other.of('broker.tls').remedy, /name/)
-  const old = await against(await made('old', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '-1'), true)
+  const old = await against(authority.expired('old'))
   assert.equal(old.code, 7, old.stdout)
   assert.match(old.of('broker.tls').remedy, /renew/)
   const none = await doctor(['--broker', url.replace('ws:', 'wss:'), 'broker.tls'])
