@@ -24,6 +24,7 @@
 #include "daemon/broker/rest.h"
 #include "daemon/broker/routing.h"
 #include "daemon/broker/site.h"
+#include "daemon/broker/static_files.h"
 #include "daemon/broker/store_records.h"
 #include "daemon/store/store.h"
 #include "daemon/wire/metrics_text.h"
