@@ -14,7 +14,7 @@ _aiot() {
   fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --output | --timeout | --broker | --token-file | --config) ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)) ;;
+      --output | --timeout | --broker | --token-file | --ca | --cert | --key | --config) ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)) ;;
       -* | =) ;;
       *) command=${COMP_WORDS[i]}; break ;;
     esac
@@ -24,15 +24,17 @@ _aiot() {
     *:--timeout) return ;;
     *:--broker) return ;;
     *:--token-file) _aiot_files; return ;;
+    *:--ca) _aiot_files; return ;;
+    *:--cert) _aiot_files; return ;;
+    *:--key) _aiot_files; return ;;
     *:--config) _aiot_files; return ;;
     discover:--interface) return ;;
     discover:--user) return ;;
     discover:--password-file) _aiot_files; return ;;
-    discover:--ca) _aiot_files; return ;;
-    discover:--cert) _aiot_files; return ;;
-    discover:--key) _aiot_files; return ;;
     discover:--client-id) return ;;
     discover:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
+    discover:--psk-file) _aiot_files; return ;;
+    discover:--psk-identity) return ;;
     get:--accept) return ;;
     get:--parse) _aiot_words 'json'; return ;;
     get:--max-age) return ;;
@@ -40,11 +42,10 @@ _aiot() {
     get:--interface) return ;;
     get:--user) return ;;
     get:--password-file) _aiot_files; return ;;
-    get:--ca) _aiot_files; return ;;
-    get:--cert) _aiot_files; return ;;
-    get:--key) _aiot_files; return ;;
     get:--client-id) return ;;
     get:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
+    get:--psk-file) _aiot_files; return ;;
+    get:--psk-identity) return ;;
     get:--out) _aiot_files; return ;;
     get:--from) _aiot_files; return ;;
     get:--parallel) return ;;
@@ -58,11 +59,10 @@ _aiot() {
     put:--interface) return ;;
     put:--user) return ;;
     put:--password-file) _aiot_files; return ;;
-    put:--ca) _aiot_files; return ;;
-    put:--cert) _aiot_files; return ;;
-    put:--key) _aiot_files; return ;;
     put:--client-id) return ;;
     put:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
+    put:--psk-file) _aiot_files; return ;;
+    put:--psk-identity) return ;;
     put:--out) _aiot_files; return ;;
     put:--from) _aiot_files; return ;;
     put:--parallel) return ;;
@@ -75,11 +75,10 @@ _aiot() {
     post:--interface) return ;;
     post:--user) return ;;
     post:--password-file) _aiot_files; return ;;
-    post:--ca) _aiot_files; return ;;
-    post:--cert) _aiot_files; return ;;
-    post:--key) _aiot_files; return ;;
     post:--client-id) return ;;
     post:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
+    post:--psk-file) _aiot_files; return ;;
+    post:--psk-identity) return ;;
     post:--out) _aiot_files; return ;;
     post:--from) _aiot_files; return ;;
     post:--parallel) return ;;
@@ -91,11 +90,10 @@ _aiot() {
     delete:--interface) return ;;
     delete:--user) return ;;
     delete:--password-file) _aiot_files; return ;;
-    delete:--ca) _aiot_files; return ;;
-    delete:--cert) _aiot_files; return ;;
-    delete:--key) _aiot_files; return ;;
     delete:--client-id) return ;;
     delete:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
+    delete:--psk-file) _aiot_files; return ;;
+    delete:--psk-identity) return ;;
     delete:--out) _aiot_files; return ;;
     delete:--from) _aiot_files; return ;;
     delete:--parallel) return ;;
@@ -111,11 +109,10 @@ _aiot() {
     observe:--interface) return ;;
     observe:--user) return ;;
     observe:--password-file) _aiot_files; return ;;
-    observe:--ca) _aiot_files; return ;;
-    observe:--cert) _aiot_files; return ;;
-    observe:--key) _aiot_files; return ;;
     observe:--client-id) return ;;
     observe:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
+    observe:--psk-file) _aiot_files; return ;;
+    observe:--psk-identity) return ;;
     observe:--out) _aiot_files; return ;;
     observe:--from) _aiot_files; return ;;
     publish:-q | publish:--qos) _aiot_words '0 1 2'; return ;;
@@ -131,11 +128,10 @@ _aiot() {
     publish:--interface) return ;;
     publish:--user) return ;;
     publish:--password-file) _aiot_files; return ;;
-    publish:--ca) _aiot_files; return ;;
-    publish:--cert) _aiot_files; return ;;
-    publish:--key) _aiot_files; return ;;
     publish:--client-id) return ;;
     publish:--mqtt-version) _aiot_words '3.1.1 5'; return ;;
+    publish:--psk-file) _aiot_files; return ;;
+    publish:--psk-identity) return ;;
     publish:--out) _aiot_files; return ;;
     nodes:--state) _aiot_words 'live stale out'; return ;;
     nodes:--protocol) return ;;
@@ -157,6 +153,11 @@ _aiot() {
     export:--until) return ;;
     export:--node) return ;;
     serve-gateway:--coap) return ;;
+    serve-gateway:--coaps) return ;;
+    serve-gateway:--coaps-psk-file) _aiot_files; return ;;
+    serve-gateway:--coaps-cert) _aiot_files; return ;;
+    serve-gateway:--coaps-key) _aiot_files; return ;;
+    serve-gateway:--coaps-ca) _aiot_files; return ;;
     serve-gateway:--ws) return ;;
     serve-gateway:--mqttsn) return ;;
     serve-gateway:--mqttsn-id) return ;;
@@ -181,6 +182,8 @@ _aiot() {
     serve-gateway:--sync) return ;;
     serve-gateway:--journal-size) return ;;
     serve-gateway:--journal-age) return ;;
+    serve-gateway:--max-nodes) return ;;
+    serve-gateway:--node-rate) return ;;
     serve-gateway:--metrics) return ;;
     serve-gateway:--key-file) _aiot_files; return ;;
     serve-gateway:--state-dir) return ;;
@@ -193,6 +196,10 @@ _aiot() {
     serve-gateway:--retention) return ;;
     serve-gateway:--forget-out) return ;;
     serve-gateway:--retention-size) return ;;
+    serve-gateway:--tls-cert) _aiot_files; return ;;
+    serve-gateway:--tls-key) _aiot_files; return ;;
+    serve-gateway:--trusted-proxy) return ;;
+    serve-gateway:--hsts) return ;;
     serve-gateway:--title) return ;;
     serve-gateway:--logo) _aiot_files; return ;;
     serve-gateway:--favicon) _aiot_files; return ;;
@@ -200,6 +207,11 @@ _aiot() {
     serve-gateway:--map-tiles) return ;;
     serve-gateway:--map-attribution) return ;;
     serve-gateway:--allow-images) return ;;
+    serve-gateway:--max-connections) return ;;
+    serve-gateway:--max-connections-per-address) return ;;
+    serve-gateway:--max-nodes-per-gateway) return ;;
+    serve-gateway:--client-rate) return ;;
+    serve-gateway:--gateway-rate) return ;;
     serve-broker:--listen) return ;;
     serve-broker:--allow-origin) return ;;
     serve-broker:--users-file) _aiot_files; return ;;
@@ -208,6 +220,10 @@ _aiot() {
     serve-broker:--retention) return ;;
     serve-broker:--forget-out) return ;;
     serve-broker:--retention-size) return ;;
+    serve-broker:--tls-cert) _aiot_files; return ;;
+    serve-broker:--tls-key) _aiot_files; return ;;
+    serve-broker:--trusted-proxy) return ;;
+    serve-broker:--hsts) return ;;
     serve-broker:--title) return ;;
     serve-broker:--logo) _aiot_files; return ;;
     serve-broker:--favicon) _aiot_files; return ;;
@@ -215,6 +231,11 @@ _aiot() {
     serve-broker:--map-tiles) return ;;
     serve-broker:--map-attribution) return ;;
     serve-broker:--allow-images) return ;;
+    serve-broker:--max-connections) return ;;
+    serve-broker:--max-connections-per-address) return ;;
+    serve-broker:--max-nodes-per-gateway) return ;;
+    serve-broker:--client-rate) return ;;
+    serve-broker:--gateway-rate) return ;;
     serve-broker:--key-file) _aiot_files; return ;;
     serve-broker:--state-dir) return ;;
     serve-broker:--log-format) _aiot_words 'text json'; return ;;
@@ -246,42 +267,39 @@ _aiot() {
     tokens:--out) _aiot_files; return ;;
     tokens:--users-file) _aiot_files; return ;;
     tokens:--state-dir) _aiot_files; return ;;
-  esac
-  case $command in
-    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status gateways label forget export import serve-gateway serve-broker simulate demo keys users tokens config completion' ;;
     doctor:--gateway) return ;;
     doctor:--mqtt) return ;;
     doctor:--key-file) _aiot_files; return ;;
     doctor:--state-dir) _aiot_files; return ;;
   esac
   case $command in
-    '') options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status label forget export import serve-gateway serve-broker simulate demo keys config doctor completion' ;;
-    discover) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --interface --rd --user --password-file --ca --cert --key --client-id --mqtt-version' words='' ;;
-    get) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age -q --qos --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
-    put) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires -q --qos --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
-    post) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --method --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
-    delete) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from --parallel' words='' ;;
-    observe) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help -n --count --for --poll --exec --accept --parse --stale --live --max-age -q --qos --retained --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out --from' words='' ;;
-    publish) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --lines -q --qos --retain --user-property --content-type --message-expiry --response-topic --content-format --accept --if-match --id --expires --non --interface --user --password-file --ca --cert --key --client-id --mqtt-version --raw --out' words='' ;;
-    nodes) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --state --protocol --gateway --label -q --query --sort --limit' words='' ;;
-    history) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --since --until --step --limit' words='' ;;
-    events) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --since --until --node --type --limit -f --follow' words='' ;;
-    status) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
-    gateways) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
-    label) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
-    forget) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
-    export) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --since --until --node' words='' ;;
-    import) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='' ;;
-    serve-gateway) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --coap --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --trust-first-use --release --allow --sync --journal-size --journal-age --metrics --key-file --state-dir --log-format --standalone --listen --allow-origin --users-file --anonymous --insecure --no-shared-token --legacy-listen --retention --forget-out --retention-size' words='' ;;
-    serve-broker) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --allow-origin --users-file --anonymous --insecure --no-shared-token --legacy-listen --retention --forget-out --retention-size --key-file --state-dir --log-format' words='' ;;
-    simulate) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --broker-url --sleep --base --confirmable --boot-reset' words='' ;;
-    demo) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
-    keys) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show rotate retire' ;;
-    users) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --role --password-file --users-file --state-dir' words='list add passwd role remove' ;;
-    tokens) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --name --role --expires --node --resource --gateway --out --users-file --state-dir' words='list create revoke' ;;
-    config) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='show check' ;;
-    doctor) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help --gateway --mqtt --key-file --state-dir' words='' ;;
-    completion) options='--json --output --timeout --broker --token-file --config -v --verbose --quiet --version -h --help' words='bash zsh fish' ;;
+    '') options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='discover get put post delete observe publish nodes history events status gateways label forget export import serve-gateway serve-broker simulate demo keys users tokens config doctor completion' ;;
+    discover) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --interface --rd --user --password-file --client-id --mqtt-version --psk-file --psk-identity' words='' ;;
+    get) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --accept --parse --stale --live --max-age -q --qos --non --interface --user --password-file --client-id --mqtt-version --psk-file --psk-identity --raw --out --from --parallel' words='' ;;
+    put) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires -q --qos --method --non --interface --user --password-file --client-id --mqtt-version --psk-file --psk-identity --raw --out --from --parallel' words='' ;;
+    post) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --method --non --interface --user --password-file --client-id --mqtt-version --psk-file --psk-identity --raw --out --from --parallel' words='' ;;
+    delete) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --content-format --accept --if-match --id --expires --non --interface --user --password-file --client-id --mqtt-version --psk-file --psk-identity --raw --out --from --parallel' words='' ;;
+    observe) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help -n --count --for --poll --exec --accept --parse --stale --live --max-age -q --qos --retained --non --interface --user --password-file --client-id --mqtt-version --psk-file --psk-identity --raw --out --from' words='' ;;
+    publish) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --lines -q --qos --retain --user-property --content-type --message-expiry --response-topic --content-format --accept --if-match --id --expires --non --interface --user --password-file --client-id --mqtt-version --psk-file --psk-identity --raw --out' words='' ;;
+    nodes) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --state --protocol --gateway --label -q --query --sort --limit' words='' ;;
+    history) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --since --until --step --limit' words='' ;;
+    events) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --since --until --node --type --limit -f --follow' words='' ;;
+    status) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='' ;;
+    gateways) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='' ;;
+    label) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='' ;;
+    forget) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='' ;;
+    export) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --since --until --node' words='' ;;
+    import) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='' ;;
+    serve-gateway) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --coap --coaps --coaps-psk-file --coaps-cert --coaps-key --coaps-ca --ws --mqttsn --mqttsn-id --mqttsn-topic --mqttsn-retry --mqttsn-retries --mqtt --mqtt-map --mqtt-discovery --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-cert --mqtt-key --name --site --max-time --max-time-for --node --trust-first-use --release --allow --sync --journal-size --journal-age --max-nodes --node-rate --metrics --key-file --state-dir --log-format --standalone --listen --allow-origin --users-file --anonymous --insecure --no-shared-token --legacy-listen --retention --forget-out --retention-size --tls-cert --tls-key --trusted-proxy --hsts --title --logo --favicon --camera --map-tiles --map-attribution --allow-images --max-connections --max-connections-per-address --max-nodes-per-gateway --client-rate --gateway-rate' words='' ;;
+    serve-broker) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --listen --allow-origin --users-file --anonymous --insecure --no-shared-token --legacy-listen --retention --forget-out --retention-size --tls-cert --tls-key --trusted-proxy --hsts --title --logo --favicon --camera --map-tiles --map-attribution --allow-images --max-connections --max-connections-per-address --max-nodes-per-gateway --client-rate --gateway-rate --key-file --state-dir --log-format' words='' ;;
+    simulate) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --gateway --nodes --first --interval --resources --for --broker-url --sleep --base --confirmable --boot-reset' words='' ;;
+    demo) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --listen --nodes --interval --for' words='' ;;
+    keys) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --key-file --gateway' words='generate token show rotate retire' ;;
+    users) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --role --password-file --users-file --state-dir' words='list add passwd role remove' ;;
+    tokens) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --name --role --expires --node --resource --gateway --out --users-file --state-dir' words='list create revoke' ;;
+    config) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='show check' ;;
+    doctor) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help --gateway --mqtt --key-file --state-dir' words='' ;;
+    completion) options='--json --output --timeout --broker --token-file --ca --cert --key --config -v --verbose --quiet --version -h --help' words='bash zsh fish' ;;
   esac
   if [[ $cur == -* ]]; then
     _aiot_words "$options"
