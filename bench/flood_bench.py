@@ -1,16 +1,17 @@
-"""What a flood does to those who behave: a few nodes and a client, calm and beside floods of connections, frames and
-datagrams, in one run."""
+"""What a flood does to those who behave: a few nodes and a client, calm and beside floods of connections, frames, logins,
+datagrams and DTLS hellos, in one run."""
 
 import base64
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 
 from harness import count, median, ms, say, table
 
-COAP, BROKER = 5697, 8004
+COAP, COAPS, BROKER = 5697, 5684, 8004
 RATE = 200  # updates/s of those who behave
 
 
@@ -85,6 +86,99 @@ class Frames:
         self.peer.close()
 
 
+class Logins:
+    """Wrong passwords for names that nobody has, 16 at a time, each ten from another address."""
+
+    title = "logins"
+
+    def __init__(self):
+        self.count = 0
+
+    def step(self):
+        peers = []
+        for _ in range(16):
+            host = self.count // 10
+            peer = socket.socket()
+            peer.settimeout(5)
+            peer.bind((f"127.67.{host // 250 % 250}.{1 + host % 250}", 0))
+            peer.connect(("127.0.0.1", BROKER))
+            form = f"name=nobody{self.count}&password=guess".encode()
+            peer.sendall(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: "
+                         b"application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(form) + form)
+            peers.append(peer)
+            self.count += 1
+        for peer in peers:
+            peer.recv(4096)
+            peer.close()
+
+    def end(self):
+        pass
+
+
+class Hellos:
+    """Hellos of 2,000 addresses, 5,000 a second; each second one brings the cookie that the first was answered with,
+    and leaves the handshake at that (RFC 6347 section 4.2.1)."""
+
+    title = "DTLS hellos"
+    rate = 5000
+
+    def __init__(self):
+        self.began, self.count, self.peers = time.monotonic(), 0, []
+        for i in range(2000):
+            peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            peer.bind((f"127.66.{i // 250}.{1 + i % 250}", 0))
+            peer.connect(("127.0.0.1", COAPS))
+            peer.setblocking(False)
+            self.peers.append(peer)
+
+    @staticmethod
+    def hello(cookie, number):
+        body = (b"\xfe\xfd" + struct.pack("!I", number) * 8 + b"\0" + bytes([len(cookie)]) + cookie +
+                b"\x00\x02\xc0\xa8" + b"\x01\x00")
+        second = bool(cookie)
+        length = struct.pack("!I", len(body))[1:]
+        handshake = b"\x01" + length + struct.pack("!H", second) + b"\0\0\0" + length + body
+        return b"\x16\xfe\xff\0\0" + struct.pack("!IH", 0, second) + struct.pack("!H", len(handshake)) + handshake
+
+    def step(self):
+        due = (time.monotonic() - self.began) * self.rate
+        while self.count < due:
+            number = self.count // 2
+            peer = self.peers[number % len(self.peers)]
+            try:
+                if self.count % 2 == 0:
+                    self.drain(peer)
+                    peer.send(self.hello(b"", number))
+                else:
+                    peer.send(self.hello(self.cookie(peer), number))
+            except OSError:
+                pass
+            self.count += 1
+        time.sleep(0.001)
+
+    @staticmethod
+    def drain(peer):
+        try:
+            while peer.recv(2048):
+                pass
+        except BlockingIOError:
+            pass
+
+    @staticmethod
+    def cookie(peer):
+        peer.settimeout(0.01)
+        try:
+            return peer.recv(2048)[28:]
+        except OSError:
+            return b"none"
+        finally:
+            peer.setblocking(False)
+
+    def end(self):
+        for peer in self.peers:
+            peer.close()
+
+
 class Flood(threading.Thread):
     """One of the above until stopped."""
 
@@ -133,11 +227,18 @@ def measure(tools, sink, seconds):
 def run(tools, quick, repeats, seconds):
     seconds = max(1, seconds)
     say("flood")
-    broker = tools.broker(BROKER)
-    gateway = tools.gateway("--coap", COAP, BROKER, name="flood")
+    users, keys = (os.path.join(tools.folder, name) for name in ("users", "node-keys"))
+    subprocess.run([tools.aiot(), "users", "add", "ada", "--password-file", "-", "--users-file", users], text=True,
+                   input="a password\n", check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(keys, "w") as file:
+        file.write('node:"a key"\n')
+    os.chmod(keys, 0o600)
+    broker = tools.broker(BROKER, more=["--users-file", users, "--anonymous", "operator"])
+    gateway = tools.gateway("--coap", COAP, BROKER, name="flood",
+                            more=["--coaps", f"127.0.0.1:{COAPS}", "--coaps-psk-file", keys])
     tools.run("coap_load", "--port", COAP, "--nodes", 10, "--join-only", "--join-patience", 30)
     sink = tools.sink(BROKER)
-    kinds = {"none": None, **{kind.title: kind for kind in (Connections, Frames, Datagrams)}}
+    kinds = {"none": None, **{kind.title: kind for kind in (Connections, Frames, Logins, Datagrams, Hellos)}}
     figures = {title: [] for title in kinds}
     floods = dict.fromkeys(kinds, 0.0)
     for _ in range(repeats):

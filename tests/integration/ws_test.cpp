@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -306,6 +307,25 @@ TEST_CASE("a client gives up at its deadline and when nothing is heard") {
   REQUIRE(world.run_until([&] { return silent.closed.has_value(); }));
   CHECK(silent.closed->code == Errc::unreachable);
   CHECK(silent.closed->message.find("ping") != std::string::npos);
+}
+
+TEST_CASE("descriptors that others open while a client goes stay theirs") {
+  World world;
+  const test::TcpListener listener;
+  Peer peer;
+  peer.connect(world, *ws::parse_endpoint("ws://127.0.0.1:" + std::to_string(listener.port())), {});
+  int turns = 0;
+  REQUIRE(world.run_until([&] { return ++turns > 5; }));
+  std::vector<int> opened;
+  peer.client.reset();
+  for (int i = 0; i < 20; ++i) opened.push_back(::dup(STDERR_FILENO));
+  turns = 0;
+  REQUIRE(world.run_until([&] { return ++turns > 5; }));
+  for (const int descriptor : opened) {
+    CAPTURE(descriptor);
+    CHECK(::fcntl(descriptor, F_GETFD) != -1);
+    ::close(descriptor);
+  }
 }
 
 TEST_CASE("destroying a client inside its callbacks is safe") {

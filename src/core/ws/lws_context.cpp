@@ -1,6 +1,8 @@
 #include "core/ws/lws_context.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -9,6 +11,7 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/loop/uv_handles.h"
 
 namespace aiot::ws {
 namespace {
@@ -59,6 +62,21 @@ std::map<EventLoop*, std::weak_ptr<LwsContext>>& contexts() {
   return map;
 }
 
+/// libwebsockets carries it around as a pointer; nobody follows it.
+void* as_ticket(std::uintptr_t number) {
+  return reinterpret_cast<void*>(number);  // NOLINT(performance-no-int-to-ptr)
+}
+std::uintptr_t as_number(const void* ticket) { return reinterpret_cast<std::uintptr_t>(ticket); }
+
+/// Opens something as `descriptor`, if that is free.
+void hold_place(int descriptor) {
+  const int held = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (held < 0 || held == descriptor) return;
+  const int there = ::fcntl(held, F_DUPFD_CLOEXEC, descriptor);
+  ::close(held);
+  if (there >= 0 && there != descriptor) ::close(there);
+}
+
 /// Takes a context down on a foreign loop. lws_context_destroy() must be called twice there: once to close
 /// what is open, and again when libuv has told of every closed handle, to free the rest. That takes two turns
 /// (the connections, then the static handles); this waits for one more. It counts by handles of its own that
@@ -66,8 +84,11 @@ std::map<EventLoop*, std::weak_ptr<LwsContext>>& contexts() {
 /// closed timer's function holds is freed then.
 class Burial {
  public:
-  static void begin(lws_context* context, std::shared_ptr<void> needed, EventLoop& loop) {
+  static void begin(lws_context* context, int event_pipe, std::shared_ptr<void> needed, EventLoop& loop) {
     lws_context_destroy(context);
+    // The descriptor by which it is woken is closed by now, and will be again with its handle (4.1.6): by
+    // then it could be somebody else's.
+    hold_place(event_pipe);
     next_turn(Burial(context, std::move(needed), loop, 3));
   }
 
@@ -100,12 +121,6 @@ class Burial {
   EventLoop& loop_;
   int turns_;
 };
-
-/// libwebsockets carries it around as a pointer; nobody follows it.
-void* as_ticket(std::uintptr_t number) {
-  return reinterpret_cast<void*>(number);  // NOLINT(performance-no-int-to-ptr)
-}
-std::uintptr_t as_number(const void* ticket) { return reinterpret_cast<std::uintptr_t>(ticket); }
 
 }  // namespace
 
@@ -178,6 +193,7 @@ bool LwsContext::start() {
   info.max_http_header_pool2 = static_cast<unsigned>(max_descriptor_);
   context_ = lws_create_context(&info);
   if (context_ == nullptr) return false;
+  event_pipe_ = uv::last_watched(loop_.native());
   vhost_ = lws_get_vhost_by_name(context_, "default");
   return vhost_ != nullptr;
 }
@@ -187,7 +203,7 @@ LwsContext::~LwsContext() {
   if (const auto at = map.find(&loop_); at != map.end() && at->second.expired()) map.erase(at);
   if (context_ == nullptr) return;
   shared_->handlers.clear();
-  Burial::begin(context_, std::shared_ptr<Shared>(std::move(shared_)), loop_);
+  Burial::begin(context_, event_pipe_, std::shared_ptr<Shared>(std::move(shared_)), loop_);
 }
 
 void* LwsContext::enroll(LwsHandler& handler) {

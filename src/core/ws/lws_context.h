@@ -75,6 +75,7 @@ class LwsContext {
   lws_vhost* vhost_ = nullptr;
   std::unique_ptr<Shared> shared_;
   int max_descriptor_ = 0;
+  int event_pipe_ = -1;  ///< by which libwebsockets is woken
   void* loops_[1] = {};
 };
 
