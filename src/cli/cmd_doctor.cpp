@@ -1,10 +1,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
+#include <string_view>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/context.h"
@@ -33,6 +37,11 @@ constexpr const char* kPackagedKeys = "/etc/aiot/keys";
 constexpr const char* kPackagedToken = "/etc/aiot/token";
 constexpr const char* kPackagedUsers = "/var/lib/aiot/broker/users";
 constexpr const char *kLocalGateway = "127.0.0.1", *kUsualListener = "[::]";
+
+constexpr std::string_view kChecks[] = {"configuration",   "clock",        "secrets",      "disk",
+                                        "multicast",       "broker",       "broker.name",  "broker.port",
+                                        "broker.tls",      "broker.ready", "broker.clock", "broker.token",
+                                        "broker.gateways", "uplink",       "gateway",      "mqtt"};
 
 class DoctorCommand final : public Command {
  public:
@@ -81,10 +90,11 @@ class DoctorCommand final : public Command {
   int run(Context& context) override {
     context_ = &context;
     for (const std::string& check : wanted_) {
-      if (!is_known(check)) {
+      if (std::find(std::begin(kChecks), std::end(kChecks), check) == std::end(kChecks)) {
         return context.fail(make_error(
             Errc::usage,
-            fmt::format("there is no check '{}'; see 'aiot doctor --help'", text::escape_controls(check))));
+            fmt::format("there is no check '{}'{}; see 'aiot doctor --help'", text::escape_controls(check),
+                        did_you_mean(check, {std::begin(kChecks), std::end(kChecks)}))));
       }
     }
     report_ = [this](const Finding& finding) { print(finding); };
@@ -112,15 +122,6 @@ class DoctorCommand final : public Command {
   }
 
  private:
-  static bool is_known(const std::string& check) {
-    for (const char* known : {"configuration", "clock", "secrets", "disk", "multicast", "broker",
-                              "broker.name", "broker.port", "broker.tls", "broker.ready", "broker.clock",
-                              "broker.token", "broker.gateways", "uplink", "gateway", "mqtt"}) {
-      if (check == known) return true;
-    }
-    return false;
-  }
-
   /// Whether any check of `group` is asked for.
   [[nodiscard]] bool wants(const std::string& group) const {
     if (is_wanted(group, wanted_)) return true;

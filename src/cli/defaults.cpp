@@ -64,6 +64,15 @@ Error unknown_key(const ConfigEntry& entry, const std::vector<OptionInfo>& optio
                                                  entry.origin, entry.key));
     }
   }
+  if (entry.table.empty()) {
+    for (const CommandRow& row : command_table()) {
+      if (find_option(command_options(row), entry.key) != nullptr) {
+        return make_error(Errc::usage,
+                          fmt::format("{}: '{}' is no global option; it stands in a table, as [{}]",
+                                      entry.origin, entry.key, row.name));
+      }
+    }
+  }
   return make_error(Errc::usage,
                     fmt::format("{}: unknown key '{}'{}{}", entry.origin, text::escape_controls(entry.key),
                                 entry.table.empty() ? "" : fmt::format(" in [{}]", entry.table),

@@ -99,8 +99,12 @@ class Probe final : public BrokerProbe {
       const bool tls = api_->endpoint().tls;
       if (!answer) {
         if (tls) return fail("broker.tls", answer.error(), tls_remedy(answer.error()));
-        return fail("broker.ready", answer.error(),
-                    "something else listens there, or it wants TLS: try aiots://");
+        return fail(
+            "broker.ready", answer.error(),
+            answer.error().code == Errc::unreachable
+                ? "the broker has as many connections as it takes (--max-connections, its log), or it "
+                  "is something else, or wants TLS: try aiots://"
+                : "something else listens there, or it wants TLS: try aiots://");
       }
       if (tls) report_(Finding::ok("broker.tls", "the certificate is valid for that name"));
       if (!tls && !on_loopback()) {

@@ -64,7 +64,9 @@ TEST_CASE("unknown keys are refused with their place and the nearest key") {
   CHECK(typo.error().message == "f:7: unknown key 'tiemout'; did you mean 'timeout'?");
   CHECK_FALSE(resolve({}, {{"get", "nothing", {"3s"}, "f:7"}}, {}));
   // An option of a command does not stand at the top; another command's table is not looked at.
-  CHECK_FALSE(resolve({}, {{"", "parallel", {"3"}, "f:7"}}, {}));
+  auto misplaced = resolve({}, {{"", "parallel", {"3"}, "f:7"}}, {});
+  REQUIRE_FALSE(misplaced);
+  CHECK(misplaced.error().message == "f:7: 'parallel' is no global option; it stands in a table, as [get]");
   CHECK(resolve({}, {{"observe", "nothing", {"3s"}, "f:7"}}, {}));
   CHECK_FALSE(resolve({}, {{"", "help", {"true"}, "f:7"}}, {}));
 }
