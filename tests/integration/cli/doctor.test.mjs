@@ -53,6 +53,9 @@ test('a way that is whole is whole, in text and in JSON', async () => {
     assert.deepEqual(Object.keys(finding).filter((key) => !['check', 'status', 'message', 'remedy', 'code'].includes(key)), [])
     assert.equal('remedy' in finding, ['warning', 'failed'].includes(finding.status), JSON.stringify(finding))
   }
+  const page = readFileSync(join(process.env.AIOT_SOURCE_DIR, 'man/aiot-json.7'), 'utf8')
+  const example = JSON.parse(page.match(/^\{"check"[\s\S]*?\}$/m)[0])
+  assert.deepEqual(Object.keys(example), ['check', 'status', 'message', 'remedy', 'code'])
   const text = await plain(['doctor', '--broker', url])
   assert.equal(text.code, 0, text.stdout + text.stderr)
   assert.match(text.stdout, /^ok {6}broker\.port {5} 127\.0\.0\.1:\d+ takes connections$/m)
