@@ -22,10 +22,11 @@ class ConfigCommand final : public Command {
     return {
         "show|check",
         "show prints what the configuration files set, each key with the file and line it comes from; where "
-        "two "
-        "files set a key, the first one wins. check reports every key and table that aiot does not know and "
-        "every "
-        "value that an option does not take, and exits 2 when there is one.\n\n"
+        "two files set a key, the first one wins. What may be a secret in the wrong place is shown as "
+        "(hidden): the value of a key that aiot does not know, a token, the user and password of a URL. "
+        "check "
+        "reports every key and table that aiot does not know and every value that an option does not take, "
+        "and exits 2 when there is one.\n\n"
         "The files are $XDG_CONFIG_HOME/aiot/aiot.toml and /etc/aiot/aiot.toml, or the one of --config.",
         {{"aiot config show", "what is set, and where"},
          {"aiot config check --config aiot.toml", "before installing it"}},
@@ -43,19 +44,20 @@ class ConfigCommand final : public Command {
     const Config& config = context.config();
     for (const ConfigEntry& entry : config.entries()) {
       const bool wins = config.find(entry.table, entry.key) == &entry;
+      const std::vector<std::string> values = shown_values(entry);
       const std::string name = entry.table.empty() ? entry.key : entry.table + "." + entry.key;
       if (context.json()) {
         nlohmann::ordered_json object;
         object["key"] = name;
-        object["value"] = entry.values.size() == 1 ? nlohmann::ordered_json(entry.values[0])
-                                                   : nlohmann::ordered_json(entry.values);
+        object["value"] =
+            values.size() == 1 ? nlohmann::ordered_json(values[0]) : nlohmann::ordered_json(values);
         object["origin"] = entry.origin;
         if (!wins) object["overridden"] = true;
         context.output().line(json_line(object));
         continue;
       }
       context.output().line(text::escape_controls(fmt::format(
-          "{} = {}  # {}{}", name, fmt::join(entry.values, ", "), entry.origin, wins ? "" : ", overridden")));
+          "{} = {}  # {}{}", name, fmt::join(values, ", "), entry.origin, wins ? "" : ", overridden")));
     }
     if (config.files().empty()) context.note("there is no configuration file");
     return kDone;

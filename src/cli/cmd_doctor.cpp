@@ -1,10 +1,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
+#include <string_view>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/context.h"
@@ -16,7 +20,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/runner.h"
-#include "core/base/secret_file.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/base/uri.h"
 #include "core/loop/event_loop.h"
@@ -32,7 +36,12 @@ constexpr const char* kPackagedState = "/var/lib/aiot";
 constexpr const char* kPackagedKeys = "/etc/aiot/keys";
 constexpr const char* kPackagedToken = "/etc/aiot/token";
 constexpr const char* kPackagedUsers = "/var/lib/aiot/broker/users";
-constexpr const char* kLocalGateway = "127.0.0.1";
+constexpr const char *kLocalGateway = "127.0.0.1", *kUsualListener = "[::]";
+
+constexpr std::string_view kChecks[] = {"configuration",   "clock",        "secrets",      "disk",
+                                        "multicast",       "broker",       "broker.name",  "broker.port",
+                                        "broker.tls",      "broker.ready", "broker.clock", "broker.token",
+                                        "broker.gateways", "uplink",       "gateway",      "mqtt"};
 
 class DoctorCommand final : public Command {
  public:
@@ -43,7 +52,9 @@ class DoctorCommand final : public Command {
         "about "
         "it:\n\n"
         "configuration: the files, and what is unknown in them. clock: it is set, and kept. secrets: key, "
-        "token and password files that others can write or read. disk: room for the state. multicast: CoAP's "
+        "token and password files that others can write or read. disk: room for the state, in a place that "
+        "can be "
+        "written. multicast: CoAP's "
         "groups can be joined. broker.name, broker.port, broker.tls, broker.ready, broker.clock, "
         "broker.token "
         "and broker.gateways: the broker, as far as it can be reached. uplink: the broker admits this "
@@ -79,13 +90,16 @@ class DoctorCommand final : public Command {
   int run(Context& context) override {
     context_ = &context;
     for (const std::string& check : wanted_) {
-      if (!is_known(check)) {
+      if (std::find(std::begin(kChecks), std::end(kChecks), check) == std::end(kChecks)) {
         return context.fail(make_error(
             Errc::usage,
-            fmt::format("there is no check '{}'; see 'aiot doctor --help'", text::escape_controls(check))));
+            fmt::format("there is no check '{}'{}; see 'aiot doctor --help'", text::escape_controls(check),
+                        did_you_mean(check, {std::begin(kChecks), std::end(kChecks)}))));
       }
     }
     report_ = [this](const Finding& finding) { print(finding); };
+    // What reading a secret warns of is a finding here.
+    if (wants("secrets") && context.settings().verbose == 0) log::set_level(log::Level::error);
     for (const ConfigEntry& entry : context.config().entries())
       is_gateway_ = is_gateway_ || entry.table == "serve-gateway";
     if (const std::string broker = configured("serve-gateway", "broker");
@@ -108,15 +122,6 @@ class DoctorCommand final : public Command {
   }
 
  private:
-  static bool is_known(const std::string& check) {
-    for (const char* known : {"configuration", "clock", "secrets", "disk", "multicast", "broker",
-                              "broker.name", "broker.port", "broker.tls", "broker.ready", "broker.clock",
-                              "broker.token", "broker.gateways", "uplink", "gateway", "mqtt"}) {
-      if (check == known) return true;
-    }
-    return false;
-  }
-
   /// Whether any check of `group` is asked for.
   [[nodiscard]] bool wants(const std::string& group) const {
     if (is_wanted(group, wanted_)) return true;
@@ -141,8 +146,9 @@ class DoctorCommand final : public Command {
                     report_);
     }
     if (wants("disk")) {
-      check_disk({state_dir_, configured("serve-broker", "state-dir"),
-                  configured("serve-gateway", "state-dir"), kPackagedState, user_state_dir()},
+      check_disk(state_dir_,
+                 {configured("serve-broker", "state-dir"), configured("serve-gateway", "state-dir"),
+                  kPackagedState, user_state_dir()},
                  report_);
     }
     if (wants("multicast")) check_multicast(context_->loop(), report_);
@@ -227,14 +233,12 @@ class DoctorCommand final : public Command {
     }
     std::string host = gateway_;
     if (host.empty()) {
-      auto address = SocketAddress::parse(listener, default_port("coap"));
-      if (!address || listener.empty()) {
-        host = kLocalGateway;
-      } else if (address->is_any()) {
-        host = fmt::format("{}:{}", kLocalGateway, address->port());
-      } else {
-        host = fmt::format("{}:{}", address->uri_host(), address->port());
+      auto address = SocketAddress::parse(listener.empty() ? kUsualListener : listener, default_port("coap"));
+      if (!address) {
+        report_(Finding::failed("gateway", address.error(), "correct coap in [serve-gateway]"));
+        return done();
       }
+      host = fmt::format("{}:{}", address->is_any() ? kLocalGateway : address->uri_host(), address->port());
     }
     gateway_probe_ = probe_gateway(*context_, host, expected, report_, std::move(done));
   }

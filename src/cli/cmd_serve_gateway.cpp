@@ -10,6 +10,7 @@
 #include "cli/listener_options.h"
 #include "cli/options.h"
 #include "core/base/text.h"
+#include "core/base/uri.h"
 #include "core/loop/event_loop.h"
 #include "core/ws/ws_client.h"
 #include "daemon/broker/broker.h"
@@ -26,16 +27,38 @@ constexpr std::uint16_t kMetricsPort = 9100;
 constexpr Duration kLongestSync = std::chrono::minutes(1);
 constexpr std::size_t kMaxName = 128;  ///< of a gateway and a site, docs/protocol.md
 
-Result<void> check_name(const char* option, const std::string& name) {
+Result<void> check_name(const std::string& name) {
   if (!name.empty() && name.size() <= kMaxName && text::escape_controls(name) == name) return {};
-  return make_error(
-      Errc::usage, fmt::format("{} '{}': a name has 1 to {} bytes of text without control characters", option,
-                               text::escape_controls(name.substr(0, kMaxName)), kMaxName));
+  return make_error(Errc::usage,
+                    fmt::format("'{}' is no name: 1 to {} bytes of text without control characters",
+                                text::escape_controls(name.substr(0, kMaxName)), kMaxName));
 }
 
-Result<void> check_time(const char* option, Duration time) {
+Result<void> check_time(Duration time) {
   if (time > Duration(0)) return {};
-  return make_error(Errc::usage, fmt::format("{}: with no time at all every node would be out", option));
+  return make_error(Errc::usage, "with no time at all every node would be out");
+}
+
+/// "PATTERN=2h"
+Result<std::pair<std::string, Duration>> parse_max_time_for(const std::string& text) {
+  const auto bad = [&](const std::string& why) {
+    return make_error(Errc::usage, fmt::format("'{}': {}", text::escape_controls(text), why));
+  };
+  const std::size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0) return bad("it is not PATTERN=DURATION");
+  auto duration = parse_duration(text.substr(equals + 1));
+  if (!duration) return bad(duration.error().message);
+  if (auto good = check_time(*duration); !good) return bad(good.error().message);
+  return std::pair(text.substr(0, equals), *duration);
+}
+
+/// "always", or a duration; 0 is always.
+Result<Duration> parse_sync(const std::string& text) {
+  if (text == "always") return Duration(0);
+  auto duration = parse_duration(text);
+  if (!duration) return make_error(Errc::usage, duration.error().message + ", or 'always'");
+  if (*duration > kLongestSync) return make_error(Errc::usage, "at most 1m may be lost in a power cut");
+  return duration;
 }
 
 /// Where this process's own broker is reached: an any-address is listening on loopback too.
@@ -91,23 +114,28 @@ class ServeGatewayCommand final : public Command {
     listeners_.add(app);
     name_option_ = add_text(app, "--name", name_,
                             "name of the gateway, unique at the broker (default the host's name)", "NAME");
-    name_option_.environment("AIOT_NAME");
+    name_option_.environment("AIOT_NAME").check(check_name);
     site_option_ = add_text(app, "--site", site_,
                             "site, shared by gateways that share nodes (default the name)", "NAME");
+    site_option_.check(check_name);
     add_duration(app, "--max-time", options_.max_time, "a node silent for this long is out (default 120s)");
     add_texts(app, "--max-time-for", max_time_for_, "another --max-time for uids that match, as 'PATTERN=2h'",
-              "PATTERN=DURATION");
-    add_texts(app, "--node", options_.nodes, "a node that does not announce itself", "coap://HOST");
+              "PATTERN=DURATION")
+        .check(parses<parse_max_time_for>);
+    add_texts(app, "--node", options_.nodes, "a node that does not announce itself", "coap://HOST")
+        .check(parses<parse_uri>);
     add_flag(app, "--trust-first-use", options_.trust_first_use,
              "a uid stays with the address that used it first; another is refused and told as uid_conflict");
     add_texts(app, "--release", options_.release,
               "with --trust-first-use: uids that match may have a new address since the last run", "PATTERN");
     add_texts(app, "--allow", options_.allow,
-              "only nodes of this network (default everyone who reaches the port)", "CIDR");
+              "only nodes of this network (default everyone who reaches the port)", "CIDR")
+        .check(check_network);
     add_text(
         app, "--sync", sync_,
         "how often the journal is synced to the disk; always: before each acknowledgement (default 100ms)",
-        "DURATION|always");
+        "DURATION|always")
+        .check(parses<parse_sync>);
     add_size(app, "--journal-size", options_.journal_bytes, "bound of the journal, oldest out (default 256M)",
              1024UL * 1024);
     add_duration(app, "--journal-age", options_.journal_age,
@@ -158,21 +186,12 @@ class ServeGatewayCommand final : public Command {
     options_.node_rate = rate_of(node_rate_);
     options_.name = name_option_.given() ? name_ : gateway::default_name();
     options_.site = site_option_.given() ? site_ : options_.name;
-    if (auto good = check_name("--name", options_.name); !good) return good;
-    if (auto good = check_name("--site", options_.site); !good) return good;
-    if (auto good = check_time("--max-time", options_.max_time); !good) return good;
-    for (const std::string& text : max_time_for_) {
-      const std::size_t equals = text.rfind('=');
-      auto duration = equals == std::string::npos || equals == 0
-                          ? Result<Duration>(make_error(Errc::usage, "it is not PATTERN=DURATION"))
-                          : parse_duration(text.substr(equals + 1));
-      if (!duration) {
-        return make_error(Errc::usage, fmt::format("--max-time-for '{}': {}", text::escape_controls(text),
-                                                   duration.error().message));
-      }
-      if (auto good = check_time("--max-time-for", *duration); !good) return good;
-      options_.max_time_for.emplace_back(text.substr(0, equals), *duration);
-    }
+    // The host's own, else it was looked at.
+    if (auto good = check_name(options_.name); !good)
+      return make_error(Errc::usage, fmt::format("--name: {}", good.error().message));
+    if (auto good = check_time(options_.max_time); !good)
+      return make_error(Errc::usage, fmt::format("--max-time: {}", good.error().message));
+    for (const std::string& text : max_time_for_) options_.max_time_for.push_back(*parse_max_time_for(text));
     if (auto filled = fill_journal(); !filled) return filled;
     if (options_.metrics && !options_.metrics->is_loopback() && !daemon_.insecure()) {
       return make_error(Errc::usage,
@@ -187,16 +206,7 @@ class ServeGatewayCommand final : public Command {
   }
 
   Result<void> fill_journal() {
-    if (sync_ == "always") {
-      options_.sync = Duration(0);
-    } else if (!sync_.empty()) {
-      auto duration = parse_duration(sync_);
-      if (!duration)
-        return make_error(Errc::usage, fmt::format("--sync: {}, or 'always'", duration.error().message));
-      options_.sync = *duration;
-    }
-    if (options_.sync > kLongestSync)
-      return make_error(Errc::usage, "--sync: at most 1m may be lost in a power cut");
+    if (!sync_.empty()) options_.sync = *parse_sync(sync_);
     return options_.journal_age > Duration(0)
                ? Result<void>()
                : make_error(Errc::usage, "--journal-age: with no time at all nothing would be kept");

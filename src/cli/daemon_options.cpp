@@ -21,7 +21,24 @@ namespace {
 
 constexpr std::uint16_t kBrokerPort = 8000;
 
+/// What browsers send as Origin (RFC 6454 section 6.2); pages from a file send "null". A slash may follow.
+Result<void> check_origin(const std::string& text) {
+  if (text == "null" || text == "*") return {};
+  const std::size_t host = text.find("://") + 3, end = text.find_last_not_of('/');
+  if (text.find("://") != std::string::npos && host > 3 && end != std::string::npos && end >= host &&
+      text.substr(host, end + 1 - host).find_first_of("/ @?#") == std::string::npos)
+    return {};
+  return make_error(Errc::usage,
+                    fmt::format("'{}' is no origin, such as https://iot.example or http://h:8080",
+                                text::escape_controls(text)));
+}
+
 }  // namespace
+
+Result<void> check_network(const std::string& cidr) {
+  auto parsed = Networks::parse({cidr}, {});
+  return parsed ? Result<void>() : parsed.error();
+}
 
 void DaemonOptions::add_common(CLI::App& app) {
   add_text(app, "--key-file", key_file_, "key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
@@ -41,7 +58,8 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_texts(app, "--allow-origin", allow_origins_,
             "accept browsers' WebSockets and writes from this origin, beside those of pages opened by IP "
             "address, as localhost or by the machine's host name; the dashboard behind a proxy needs it",
-            "ORIGIN");
+            "ORIGIN")
+      .check(check_origin);
   access_.add(app);
   add_duration(app, "--retention", retention_,
                "how long history and events are kept; 0: for ever (default 30d)");
@@ -57,7 +75,8 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_texts(app, "--trusted-proxy", trusted_proxies_,
             "believe what a reverse proxy of this network says of its clients (X-Forwarded-For, -Proto and "
             "-Host, Forwarded)",
-            "CIDR");
+            "CIDR")
+      .check(check_network);
   add_duration(app, "--hsts", hsts_,
                "over TLS, how long browsers keep to https with this host (HSTS; default 365d; 0: not told)");
   add_text(app, "--title", site_.title, "what the dashboard is called (default aiot)", "TEXT");
@@ -65,15 +84,18 @@ void DaemonOptions::add_broker(CLI::App& app) {
   add_text(app, "--favicon", favicon_, "picture of the dashboard's tab", "FILE");
   add_text(app, "--camera", site_.camera,
            "picture that the dashboard shows and loads again from time to time, or a stream of them (MJPEG)",
-           "URL");
+           "URL")
+      .check(parses<broker::picture_origin>);
   add_text(
       app, "--map-tiles", site_.tiles,
       "tiles of the dashboard's map, with {z}, {x} and {y} in the address; without them nothing is fetched",
-      "URL");
+      "URL")
+      .check(parses<broker::picture_origin>);
   add_text(app, "--map-attribution", site_.attribution, "whose map it is, shown on it", "TEXT");
   add_texts(app, "--allow-images", site_.images,
             "let the dashboard load pictures from this origin, beside those of --camera and --map-tiles",
-            "ORIGIN");
+            "ORIGIN")
+      .check(parses<broker::picture_origin>);
   limits_.add(app);
 }
 
@@ -108,14 +130,6 @@ Result<broker::SiteOptions> DaemonOptions::site_options() const {
     auto made = broker::make_picture(std::move(*bytes));
     if (!made) return make_error(Errc::usage, fmt::format("{}: {} {}", name, *file, made.error().message));
     *picture = std::move(*made);
-  }
-  std::vector<std::pair<const char*, std::string>> urls = {{"--camera", out.camera},
-                                                           {"--map-tiles", out.tiles}};
-  for (const auto& origin : out.images) urls.emplace_back("--allow-images", origin);
-  for (const auto& [name, url] : urls) {
-    if (url.empty()) continue;
-    if (auto origin = broker::picture_origin(url); !origin)
-      return make_error(Errc::usage, fmt::format("{}: {}", name, origin.error().message));
   }
   return out;
 }

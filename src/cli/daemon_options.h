@@ -19,6 +19,9 @@ namespace aiot::cli {
 
 class Context;
 
+/// Errc::usage for what is neither a network nor an address.
+[[nodiscard]] Result<void> check_network(const std::string& cidr);
+
 /// What both daemons take, and what a broker takes (serve-broker, serve-gateway --standalone).
 class DaemonOptions {
  public:

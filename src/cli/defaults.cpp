@@ -7,10 +7,20 @@
 #include "cli/command_table.h"
 #include "cli/option_values.h"
 #include "core/base/text.h"
+#include "core/ws/ws_client.h"
 
 namespace aiot::cli {
 
 namespace {
+
+constexpr std::string_view kBrokerTable = "brokers.";
+constexpr std::string_view kBrokerKeys[] = {"url", "token-file", "ca", "cert", "key"};
+constexpr std::string_view kTokenPrefix = "aiot_";  // of aiot tokens create
+constexpr const char* kHidden = "(hidden)";
+
+bool is_broker_key(const std::string& key) {
+  return std::find(std::begin(kBrokerKeys), std::end(kBrokerKeys), key) != std::end(kBrokerKeys);
+}
 
 /// These are about one invocation.
 bool may_be_configured(const std::string& long_name) {
@@ -45,8 +55,23 @@ const OptionInfo* find_option(const std::vector<OptionInfo>& options, const std:
 Error unknown_key(const ConfigEntry& entry, const std::vector<OptionInfo>& options) {
   std::vector<std::string_view> names;
   for (const OptionInfo& option : options) {
-    if (!option.positional && !option.shape.long_names.empty())
-      names.emplace_back(option.shape.long_names.front());
+    if (option.positional || option.shape.long_names.empty()) continue;
+    const std::string& name = option.shape.long_names.front();
+    if (may_be_configured(name)) {
+      names.emplace_back(name);
+    } else if (name == entry.key) {
+      return make_error(Errc::usage, fmt::format("{}: '{}' is an option that cannot be configured",
+                                                 entry.origin, entry.key));
+    }
+  }
+  if (entry.table.empty()) {
+    for (const CommandRow& row : command_table()) {
+      if (find_option(command_options(row), entry.key) != nullptr) {
+        return make_error(Errc::usage,
+                          fmt::format("{}: '{}' is no global option; it stands in a table, as [{}]",
+                                      entry.origin, entry.key, row.name));
+      }
+    }
   }
   return make_error(Errc::usage,
                     fmt::format("{}: unknown key '{}'{}{}", entry.origin, text::escape_controls(entry.key),
@@ -54,19 +79,49 @@ Error unknown_key(const ConfigEntry& entry, const std::vector<OptionInfo>& optio
                                 did_you_mean(entry.key, names)));
 }
 
-Result<void> check_entry(const ConfigEntry& entry) {
-  if (entry.table.rfind("brokers.", 0) == 0) {
-    for (const std::string_view known : {"url", "token-file", "ca", "cert", "key"}) {
-      if (entry.key == known) return {};
+/// Of a [brokers.NAME], or a `broker` somewhere.
+Result<void> check_url(const ConfigEntry& entry, const std::string& url) {
+  auto endpoint = ws::parse_endpoint(url);
+  if (endpoint) return {};
+  return make_error(Errc::usage,
+                    fmt::format("{}: {}: {}", entry.origin, entry.key, endpoint.error().message));
+}
+
+/// A URL, the name of a [brokers.NAME], or for a gateway "off".
+Result<void> check_broker(const ConfigEntry& entry, const Config& config) {
+  const std::string& value = entry.values.front();
+  if (value == "off" && entry.table == "serve-gateway") return {};
+  if (value.find("://") != std::string::npos) return check_url(entry, value);
+  if (config.broker(value)) return {};
+  return make_error(
+      Errc::usage,
+      fmt::format("{}: broker: '{}' is neither a URL nor a broker of the configuration{}", entry.origin,
+                  text::escape_controls(value), did_you_mean(value, config.broker_names())));
+}
+
+Result<void> check_values_of(const ConfigEntry& entry, const CommandRow* row, const Config& config) {
+  auto checked = check_values(entry, row);
+  return checked && entry.key == "broker" ? check_broker(entry, config) : checked;
+}
+
+Result<void> check_entry(const ConfigEntry& entry, const Config& config) {
+  if (entry.table.starts_with(kBrokerTable)) {
+    if (entry.key == "url" && entry.values.size() == 1) return check_url(entry, entry.values.front());
+    if (config.find(entry.table, "url") == nullptr)
+      return make_error(Errc::usage,
+                        fmt::format("{}: [{}] has no url", entry.origin, text::escape_controls(entry.table)));
+    if (!is_broker_key(entry.key)) {
+      return make_error(
+          Errc::usage,
+          fmt::format("{}: unknown key '{}' in [{}]; a broker has url, token-file, ca, cert and key",
+                      entry.origin, text::escape_controls(entry.key), text::escape_controls(entry.table)));
     }
-    return make_error(
-        Errc::usage,
-        fmt::format("{}: unknown key '{}' in [{}]; a broker has url, token-file, ca, cert and key",
-                    entry.origin, text::escape_controls(entry.key), text::escape_controls(entry.table)));
+    if (entry.values.size() == 1) return {};
+    return make_error(Errc::usage, fmt::format("{}: '{}' takes one value", entry.origin, entry.key));
   }
   if (entry.table.empty()) {
     const auto options = global_options();
-    return find_option(options, entry.key) != nullptr ? check_values(entry, nullptr)
+    return find_option(options, entry.key) != nullptr ? check_values_of(entry, nullptr, config)
                                                       : unknown_key(entry, options);
   }
   const CommandRow* row = find_command(entry.table);
@@ -78,7 +133,24 @@ Result<void> check_entry(const ConfigEntry& entry) {
                                  did_you_mean(entry.table, names)));
   }
   const auto options = command_options(*row);
-  return find_option(options, entry.key) != nullptr ? check_values(entry, row) : unknown_key(entry, options);
+  return find_option(options, entry.key) != nullptr ? check_values_of(entry, row, config)
+                                                    : unknown_key(entry, options);
+}
+
+/// Some command has that option.
+bool is_known(const ConfigEntry& entry) {
+  if (entry.table.starts_with(kBrokerTable)) return is_broker_key(entry.key);
+  const CommandRow* row = find_command(entry.table);
+  if (!entry.table.empty() && row == nullptr) return false;
+  return find_option(row == nullptr ? global_options() : command_options(*row), entry.key) != nullptr;
+}
+
+/// Without what is before the @ of a URL's authority.
+std::string without_userinfo(const std::string& value) {
+  const std::size_t scheme = value.find("://");
+  if (scheme == std::string::npos) return value;
+  const std::size_t begin = scheme + 3, at = value.substr(0, value.find_first_of("/?#", begin)).rfind('@');
+  return at == std::string::npos || at < begin ? value : value.substr(0, begin) + kHidden + value.substr(at);
 }
 
 }  // namespace
@@ -116,10 +188,18 @@ Result<Defaults> resolve_defaults(const std::vector<OptionInfo>& options,
   return out;
 }
 
+std::vector<std::string> shown_values(const ConfigEntry& entry) {
+  if (!is_known(entry)) return {kHidden};
+  std::vector<std::string> out;
+  for (const std::string& value : entry.values)
+    out.push_back(value.starts_with(kTokenPrefix) ? std::string(kHidden) : without_userinfo(value));
+  return out;
+}
+
 std::vector<Error> check_config(const Config& config) {
   std::vector<Error> out;
   for (const ConfigEntry& entry : config.entries()) {
-    if (auto checked = check_entry(entry); !checked) out.push_back(std::move(checked).error());
+    if (auto checked = check_entry(entry, config); !checked) out.push_back(std::move(checked).error());
   }
   return out;
 }

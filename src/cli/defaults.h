@@ -25,6 +25,10 @@ struct Defaults {
                                                 std::string_view command, const Config& config,
                                                 const char* (*environment)(const char*));
 
+/// The values of an entry, without what may be a secret in the wrong place: a token, user and password in a
+/// URL, anything under a key that aiot does not know.
+[[nodiscard]] std::vector<std::string> shown_values(const ConfigEntry& entry);
+
 /// Errc::usage for each key or table that aiot does not know, and each value that an option does not take;
 /// every command's options are looked at.
 [[nodiscard]] std::vector<Error> check_config(const Config& config);

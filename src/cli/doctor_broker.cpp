@@ -98,9 +98,13 @@ class Probe final : public BrokerProbe {
     ask("/readyz", [this](const Result<ws::HttpClientResponse>& answer) {
       const bool tls = api_->endpoint().tls;
       if (!answer) {
-        if (tls) return fail("broker.tls", answer.error(), tls_remedy(answer.error().message));
-        return fail("broker.ready", answer.error(),
-                    "something else listens there, or it wants TLS: try aiots://");
+        if (tls) return fail("broker.tls", answer.error(), tls_remedy(answer.error()));
+        return fail(
+            "broker.ready", answer.error(),
+            answer.error().code == Errc::unreachable
+                ? "the broker has as many connections as it takes (--max-connections, its log), or it "
+                  "is something else, or wants TLS: try aiots://"
+                : "something else listens there, or it wants TLS: try aiots://");
       }
       if (tls) report_(Finding::ok("broker.tls", "the certificate is valid for that name"));
       if (!tls && !on_loopback()) {
@@ -121,6 +125,7 @@ class Probe final : public BrokerProbe {
   }
 
   static const char* ready_remedy(int status) {
+    if (status == 400) return "it may want TLS: try wss:// or aiots://; or it is no aiot broker";
     if (status == 502 || status == 504) return "the proxy there does not reach its broker: is that running?";
     if (status == 503) return "the broker starts or ends, or its disk refuses: its log says which";
     return "this is no aiot broker, or --broker lacks the path that a proxy wants";
@@ -200,7 +205,8 @@ class Probe final : public BrokerProbe {
           } else if (answer.error().code == Errc::unauthorized) {
             report_(Finding::skipped("broker.gateways", "the token is for some nodes alone"));
           } else {
-            report_(Finding::failed("broker.gateways", answer.error(), "the broker's log says more"));
+            report_(Finding::failed("broker.gateways", answer.error(),
+                                    "is this an aiot broker of this version? its log says more"));
           }
           done_();
         });
@@ -224,7 +230,7 @@ class Probe final : public BrokerProbe {
       }
     }
     if (items->empty()) {
-      report_(Finding::warning("broker.gateways", "no gateway has ever connected",
+      report_(Finding::warning("broker.gateways", "no gateway is known there",
                                "start one with --broker and a token: aiot-serve-gateway(8)"));
     }
   }
@@ -254,8 +260,12 @@ std::unique_ptr<BrokerProbe> BrokerProbe::start(Context& context, bool reader_ex
   return probe;
 }
 
-std::string tls_remedy(const std::string& message) {
-  const std::string words = text::lower(message);
+std::string tls_remedy(const Error& why) {
+  // Before anything was sent.
+  if (why.code == Errc::internal || why.code == Errc::usage) {
+    return "correct --ca, --cert and --key, or the configuration";
+  }
+  const std::string words = text::lower(why.message);
   const auto says = [&](std::string_view word) { return words.find(word) != std::string::npos; };
   if (says("expired") || says("not yet valid")) {
     return "renew the certificate there, and reload the broker (SIGHUP); or this machine's clock is wrong";

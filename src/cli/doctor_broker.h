@@ -20,7 +20,8 @@ class BrokerProbe {
                                             UniqueFunction<void()> done);
 };
 
-/// What to do about TLS that failed for that reason, in OpenSSL's or libwebsockets' words; pure.
-[[nodiscard]] std::string tls_remedy(const std::string& message);
+/// What to do about TLS that failed for that reason, whose message has OpenSSL's or libwebsockets' words;
+/// pure.
+[[nodiscard]] std::string tls_remedy(const Error& why);
 
 }  // namespace aiot::cli

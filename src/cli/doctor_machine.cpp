@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <net/if.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <unistd.h>
@@ -9,7 +10,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "cli/config.h"
 #include "cli/defaults.h"
@@ -77,6 +80,35 @@ bool check_secret(const std::string& path, const std::string& origin, const Repo
     return false;
   }
   return ::access(path.c_str(), R_OK) == 0 || not_readable(path, from, report);
+}
+
+/// The folder, or the nearest above it that this user can see.
+std::string existing_part(std::string folder) {
+  while (::access(folder.c_str(), F_OK) != 0) {
+    const std::size_t slash = folder.rfind('/');
+    if (slash == std::string::npos) return ".";
+    folder.resize(std::max<std::size_t>(slash, 1));
+  }
+  return folder;
+}
+
+/// That nothing can be written into the folder. One that is somebody else's is no matter of this user's,
+/// unless he named it.
+std::optional<Finding> folder_finding(const std::string& folder, bool named) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return std::nullopt;
+  const auto failed = [&](const char* what, const char* remedy) {
+    return Finding::failed("disk", make_error(Errc::internal, fmt::format("{} {}", folder, what)), remedy);
+  };
+  if (!S_ISDIR(status.st_mode)) return failed("is no directory", "name another: --state-dir");
+  if (::access(folder.c_str(), W_OK | X_OK) == 0) return std::nullopt;
+  if (errno == EROFS) {
+    return failed("cannot be written: its file system is read-only",
+                  "dmesg says whether errors made it so; mount -o remount,rw, or another --state-dir");
+  }
+  if (!named && status.st_uid != ::geteuid()) return std::nullopt;
+  return failed("cannot be written by this user",
+                "chown or chmod it for the user that runs the daemon, or run aiot doctor as that user");
 }
 
 }  // namespace
@@ -149,13 +181,21 @@ Finding disk_finding(const std::string& folder, unsigned long long free, unsigne
   return Finding::ok("disk", room);
 }
 
-void check_disk(const std::vector<std::string>& folders, const Report& report) {
+void check_disk(const std::string& named, const std::vector<std::string>& usual, const Report& report) {
+  std::vector<std::string> folders = usual;
+  const bool is_named = !named.empty() && named != "off";
+  // One that is not there yet is made where there is room, or not.
+  if (is_named) folders.insert(folders.begin(), existing_part(named));
   bool any = false;
   std::set<std::string> seen;
   for (const std::string& folder : folders) {
     struct statvfs disk {};
     if (folder.empty() || !seen.insert(folder).second || ::statvfs(folder.c_str(), &disk) != 0) continue;
-    any = true;
+    const bool first = !std::exchange(any, true);
+    if (const auto bad = folder_finding(folder, is_named && first)) {
+      report(*bad);
+      continue;
+    }
     // File systems without a table of files (btrfs) say 0 of 0.
     const auto files = disk.f_files == 0 ? std::numeric_limits<unsigned long long>::max() : disk.f_favail;
     report(disk_finding(folder, static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize,

@@ -23,8 +23,9 @@ void check_clock(WallTime now, const Report& report);
 /// The secrets' files, of which those of `files` that do not exist are left out, and all that the
 /// configuration names: readable, and by nobody else.
 void check_secrets(const Config& config, const std::vector<std::string>& files, const Report& report);
-/// Room on the disks below the state directories in `folders` that exist.
-void check_disk(const std::vector<std::string>& folders, const Report& report);
+/// Room on the disks below the state directories in `usual` that exist, and below `named` (empty: none),
+/// which need not; and whether they can be written.
+void check_disk(const std::string& named, const std::vector<std::string>& usual, const Report& report);
 /// Whether CoAP's multicast groups can be joined here.
 void check_multicast(EventLoop& loop, const Report& report);
 

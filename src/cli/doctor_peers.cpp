@@ -40,7 +40,7 @@ class Probe final : public MqttProbe {
         return Finding::failed("mqtt", why,
                                why.message.find("certificate") == std::string::npos
                                    ? "correct user name and password: --mqtt-user, --mqtt-password-file"
-                                   : tls_remedy(why.message));
+                                   : tls_remedy(why));
       case Errc::timeout:
         return Finding::failed("mqtt", why, "a firewall on the way, or a machine that is off");
       case Errc::unreachable:

@@ -37,7 +37,7 @@ class Probe final : public UplinkProbe {
     if (!token) {
       return finish(Finding::failed("uplink", token.error(),
                                     "run aiot doctor as root; a missing token is made at the broker: aiot "
-                                    "keys token --gateway"));
+                                    "tokens create --gateway"));
     }
     auto api = BrokerApi::of(context);
     if (!api) return finish(Finding::failed("uplink", api.error(), "correct --broker or the configuration"));
@@ -69,11 +69,12 @@ class Probe final : public UplinkProbe {
   [[nodiscard]] Finding refusal(const Error& why) const {
     if (why.native == kUnauthorized || why.native == kForbidden) {
       return Finding::failed("uplink", why,
-                             fmt::format("at the broker: a new token for gateway {}, aiot keys token "
-                                         "--gateway; here it is --token-file, or /etc/aiot/token",
+                             fmt::format("at the broker: a new token for gateway {0}, aiot tokens create "
+                                         "--gateway {0}; here it is --token-file, or /etc/aiot/token",
                                          name_));
     }
-    if (why.code == Errc::unauthorized) return Finding::failed("uplink", why, tls_remedy(why.message));
+    if (why.code == Errc::unauthorized || why.code == Errc::internal)
+      return Finding::failed("uplink", why, tls_remedy(why));
     return Finding::failed("uplink", why,
                            "a proxy on the way has to pass WebSockets on (Upgrade), also at /gw");
   }

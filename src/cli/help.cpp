@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/command_table.h"
+#include "cli/manual.h"
 #include "cli/option_model.h"
 
 namespace aiot::cli {
@@ -128,7 +129,7 @@ std::string command_help_text(const CommandRow& row) {
       out += fmt::format("  {}\n      {}\n", example.command, example.what);
     }
   }
-  out += fmt::format("\nSee also: aiot(1), aiot-{}(1)", row.name);
+  out += fmt::format("\nSee also: aiot(1), aiot-{}({})", row.name, manual_section(row));
   for (const std::string_view page : help.see_also) out += fmt::format(", {}", page);
   out += "\n";
   return out;

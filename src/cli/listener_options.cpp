@@ -26,6 +26,46 @@ std::optional<std::size_t> parse_number(std::string_view text) {
   return number;
 }
 
+Result<Uri> parse_mqtt(const std::string& text) {
+  auto uri = parse_uri(text);
+  if (!uri) return uri;
+  if ((uri->scheme != "mqtt" && uri->scheme != "mqtts") || uri->host.empty() || !uri->tail.empty())
+    return make_error(Errc::usage, fmt::format("'{}' is not mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
+                                               text::escape_controls(text)));
+  return uri;
+}
+
+Result<void> check_mqtt(const std::string& text) {
+  return text == "off" ? Result<void>() : parses<parse_mqtt>(text);
+}
+
+Result<void> check_discovery(const std::string& prefix) {
+  if (prefix == "off" || is_topic_name(prefix)) return {};
+  return make_error(Errc::usage, "it is a topic without wildcards, or off");
+}
+
+/// -1 for "unlimited".
+Result<int> parse_retries(const std::string& text) {
+  if (text == "unlimited") return -1;
+  const auto number = parse_number(text);
+  if (number && *number <= 1000) return static_cast<int>(*number);
+  return make_error(Errc::usage, fmt::format("'{}' is neither a number up to 1000 nor unlimited",
+                                             text::escape_controls(text)));
+}
+
+/// "7=sensors/door"
+Result<std::pair<std::uint16_t, std::string>> parse_topic_id(const std::string& text) {
+  const auto equals = text.find('=');
+  const auto id = parse_number(text.substr(0, equals));
+  const auto topic = equals == std::string::npos ? std::string() : text.substr(equals + 1);
+  if (id && *id != 0 && *id < 0xFFFF && mqttsn::is_topic_name(topic))
+    return std::pair(static_cast<std::uint16_t>(*id), topic);
+  return make_error(
+      Errc::usage,
+      fmt::format("'{}' is not ID=TOPIC with an id from 1 to 65534 and a topic without wildcards",
+                  text::escape_controls(text)));
+}
+
 }  // namespace
 
 void ListenerOptions::add(CLI::App& app) {
@@ -53,18 +93,23 @@ void ListenerOptions::add(CLI::App& app) {
                   kMqttSnPort, true);
   add_number(app, "--mqttsn-id", mqttsn_id_, "GwId, which tells MQTT-SN gateways apart (default 1)", 1, 255);
   add_texts(app, "--mqttsn-topic", mqttsn_topics_,
-            "a predefined topic id that clients have been given, as '7=sensors/door'", "ID=TOPIC");
+            "a predefined topic id that clients have been given, as '7=sensors/door'", "ID=TOPIC")
+      .check(parses<parse_topic_id>);
   add_duration(app, "--mqttsn-retry", mqttsn_retry_,
                "Tretry: what an MQTT-SN client does not acknowledge is sent again after this (default 10s)");
   add_text(app, "--mqttsn-retries", mqttsn_retries_,
-           "Nretry: how often, until the client counts as lost (default 4)", "N|unlimited");
+           "Nretry: how often, until the client counts as lost (default 4)", "N|unlimited")
+      .check(parses<parse_retries>);
   add_text(app, "--mqtt", mqtt_,
            "MQTT broker with nodes, to which MQTT-SN clients are passed on too (default off)",
-           "mqtt[s]://HOST[:PORT]|off");
+           "mqtt[s]://HOST[:PORT]|off")
+      .check(check_mqtt);
   add_texts(app, "--mqtt-map", mqtt_maps_,
-            "topics of devices that know nothing of pyaiot, as 'sensors/{node}/{resource}'", "PATTERN");
+            "topics of devices that know nothing of pyaiot, as 'sensors/{node}/{resource}'", "PATTERN")
+      .check(parses<gateway::TopicMap::parse>);
   add_text(app, "--mqtt-discovery", mqtt_discovery_,
-           "prefix of Home Assistant's discovery messages (default homeassistant)", "PREFIX|off");
+           "prefix of Home Assistant's discovery messages (default homeassistant)", "PREFIX|off")
+      .check(check_discovery);
   add_text(app, "--mqtt-user", mqtt_user_, "user name at the MQTT broker", "NAME");
   add_text(app, "--mqtt-password-file", mqtt_password_file_, "file with its password", "FILE");
   add_text(app, "--mqtt-ca", mqtt_ca_, "mqtts: authorities that the broker's certificate is checked against",
@@ -96,13 +141,9 @@ Result<void> ListenerOptions::fill_mqtt(gateway::Options& out) const {
     if (any) return make_error(Errc::usage, "the --mqtt-... options need --mqtt URL");
     return {};
   }
-  auto uri = parse_uri(mqtt_);
-  if (!uri) return make_error(Errc::usage, fmt::format("--mqtt: {}", uri.error().message));
+  auto uri = parse_mqtt(mqtt_);
+  if (!uri) return uri.error();
   const bool tls = uri->scheme == "mqtts";
-  if ((!tls && uri->scheme != "mqtt") || uri->host.empty() || !uri->tail.empty())
-    return make_error(Errc::usage,
-                      fmt::format("--mqtt '{}': it is not mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
-                                  text::escape_controls(mqtt_)));
   if (!tls && (!mqtt_ca_.empty() || !mqtt_cert_.empty() || !mqtt_key_.empty()))
     return make_error(Errc::usage, "--mqtt-ca, --mqtt-cert and --mqtt-key are for mqtts://");
   gateway::MqttBroker broker;
@@ -118,14 +159,8 @@ Result<void> ListenerOptions::fill_mqtt(gateway::Options& out) const {
     if (!password) return password.error();
     broker.password = std::move(*password);
   }
-  for (const std::string& pattern : mqtt_maps_) {
-    if (auto map = gateway::TopicMap::parse(pattern); !map)
-      return make_error(Errc::usage, fmt::format("--mqtt-map {}", map.error().message));
-    broker.maps.push_back(pattern);
-  }
+  broker.maps = mqtt_maps_;
   if (!mqtt_discovery_.empty()) broker.discovery_prefix = mqtt_discovery_ == "off" ? "" : mqtt_discovery_;
-  if (!broker.discovery_prefix.empty() && !is_topic_name(broker.discovery_prefix))
-    return make_error(Errc::usage, "--mqtt-discovery takes a topic without wildcards, or off");
   out.mqtt = std::move(broker);
   return {};
 }
@@ -137,24 +172,8 @@ Result<void> ListenerOptions::fill_mqttsn(gateway::Options& out) const {
       return make_error(Errc::usage, "--mqttsn-retry: at least 10ms, or the gateway would flood its clients");
     out.mqttsn_retry = *mqttsn_retry_;
   }
-  if (mqttsn_retries_ == "unlimited") {
-    out.mqttsn_retries = -1;
-  } else if (!mqttsn_retries_.empty()) {
-    const auto number = parse_number(mqttsn_retries_);
-    if (!number || *number > 1000)
-      return make_error(Errc::usage, "--mqttsn-retries takes a number up to 1000, or unlimited");
-    out.mqttsn_retries = static_cast<int>(*number);
-  }
-  for (const std::string& text : mqttsn_topics_) {
-    const auto equals = text.find('=');
-    const auto id = parse_number(text.substr(0, equals));
-    const auto topic = equals == std::string::npos ? std::string() : text.substr(equals + 1);
-    if (!id || *id == 0 || *id >= 0xFFFF || !mqttsn::is_topic_name(topic))
-      return make_error(Errc::usage, fmt::format("--mqttsn-topic '{}': it is not ID=TOPIC with an id from 1 "
-                                                 "to 65534 and a topic without wildcards",
-                                                 text::escape_controls(text)));
-    out.mqttsn_topics.emplace_back(static_cast<std::uint16_t>(*id), topic);
-  }
+  if (!mqttsn_retries_.empty()) out.mqttsn_retries = *parse_retries(mqttsn_retries_);
+  for (const std::string& text : mqttsn_topics_) out.mqttsn_topics.push_back(*parse_topic_id(text));
   return {};
 }
 

@@ -45,6 +45,13 @@ std::string argument(std::string_view text) {
   return "\"" + out + "\"";
 }
 
+/// Running text on a macro line, whose quotes groff would take away.
+std::string shown_line(std::string_view text) {
+  std::string out;
+  for (const char c : mdoc_text(text)) out += c == '"' ? std::string("\\(dq") : std::string(1, c);
+  return out;
+}
+
 /// Lines short enough for mandoc's taste; each is made safe by itself.
 void append_wrapped(std::string& out, std::string_view sentence) {
   const std::string lines = wrap(sentence, kSourceWidth, 0);
@@ -208,7 +215,7 @@ std::string command_manual(const CommandRow& row) {
       std::string what(example.what);
       what[0] = static_cast<char>(what[0] >= 'a' && what[0] <= 'z' ? what[0] - 'a' + 'A' : what[0]);
       if (out.compare(out.size() - 13, 13, ".Sh EXAMPLES\n") != 0) out += ".Pp\n";
-      out += mdoc_text(what) + ":\n.Pp\n.Dl " + mdoc_text(example.command) + "\n";
+      out += mdoc_text(what) + ":\n.Pp\n.Dl " + shown_line(example.command) + "\n";
     }
   }
   out +=

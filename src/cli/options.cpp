@@ -74,6 +74,16 @@ OptionHandle& OptionHandle::required(bool required) {
   return *this;
 }
 
+OptionHandle& OptionHandle::check(Result<void> (*judge)(const std::string& value)) {
+  option_->check(
+      [judge](const std::string& value) {
+        const auto good = judge(value);
+        return good ? std::string() : good.error().message;
+      },
+      "");
+  return *this;
+}
+
 OptionHandle& OptionHandle::global() {
   option_->group(kGlobalGroup);
   return *this;

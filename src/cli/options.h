@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/address.h"
+#include "core/base/result.h"
 #include "core/base/time.h"
 
 namespace CLI {
@@ -26,6 +27,8 @@ class OptionHandle {
   /// The environment variable that sets it when no flag does.
   OptionHandle& environment(const std::string& variable);
   OptionHandle& required(bool required = true);
+  /// Each value has to be one that `judge` takes; its sentence says why not. `config check` asks it too.
+  OptionHandle& check(Result<void> (*judge)(const std::string& value));
   /// Puts it among the global options.
   OptionHandle& global();
   /// It was given, by flag, environment or configuration. After parsing.
@@ -34,6 +37,13 @@ class OptionHandle {
  private:
   CLI::Option* option_ = nullptr;
 };
+
+/// For OptionHandle::check(): what `Parse`, which gives a Result, says of a text.
+template <auto Parse>
+Result<void> parses(const std::string& text) {
+  auto parsed = Parse(text);
+  return parsed ? Result<void>() : parsed.error();
+}
 
 /// Positional arguments have, beside their own name, an option of this prefix: "URI" is "--argument-URI" too.
 inline constexpr const char* kArgumentPrefix = "--argument-";

@@ -135,6 +135,21 @@ describe('people log in', () => {
 })
 
 describe('credentials come and go while the broker runs', () => {
+  it('a token, a gateway’s token and a user are good as soon as they are made', async () => {
+    const broker = new GuardedBroker()
+    await broker.user('first', 'viewer')
+    await broker.serve()
+    for (let i = 0; i < 5; ++i) {
+      const { token } = await broker.token('--role', 'viewer')
+      assert.equal((await broker.get('/api/v1/nodes', broker.bearer(token))).status, 200)
+      const gateway = await broker.token('--gateway', `g${i}`)
+      assert.equal(await broker.socket('/gw', ['aiot.gateway.v1'], gateway.token).opened, 'open')
+      await broker.user(`user${i}`, 'viewer')
+      assert.equal((await broker.login(`user${i}`)).status, 303)
+    }
+    await broker.end()
+  })
+
   it('closes what a revoked or expired token opened, and only that', async () => {
     const broker = new GuardedBroker()
     const one = await broker.token('--role', 'viewer', '--name', 'one')

@@ -21,7 +21,13 @@ describe('the compose file', async () => {
   const env = (name) => {
     const state = join(folder, 'state', name)
     mkdirSync(state, { recursive: true })
-    return { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, AIOT_STATE_DIR: state, AIOT_KEY_FILE: join(folder, 'keys') }
+    // The image has the package's configuration, which speaks of the places of a machine without containers.
+    const toml = join(folder, 'aiot.toml')
+    writeFileSync(toml, readFileSync(join(container, '../aiot.toml'), 'utf8').replaceAll('"/', `"${folder}/machine/`))
+    const places = { '/var/lib/aiot/state': state, '/var/lib/aiot/keys': folder }
+    const variables = image.match(/^ENV (AIOT_STATE_DIR.*)$/m)[1].split(' ').map((one) => one.split('='))
+    const here = variables.map(([key, value]) => [key, Object.entries(places).reduce((path, [there, place]) => path.replace(there, place), value)])
+    return { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, AIOT_CONFIG: toml, ...Object.fromEntries(here) }
   }
   const start = (name) => new Process(bin, command(name).map(here), { env: env(name) })
   const health = async (name) => {
@@ -53,6 +59,12 @@ describe('the compose file', async () => {
     await running.at(-1).line(/connected to the broker/)
     const added = await run(['users', 'add', 'ada', '--role', 'admin', '--password-file', '-'], { env: env('broker'), input: 'correct-horse-battery-staple\n' })
     assert.equal(added.code, 0, added.stderr)
+    const token = join(folder, 'reader.token')
+    const created = await run(['tokens', 'create', '--out', token], { env: env('broker') })
+    assert.equal(created.code, 0, created.stderr)
+    const { code, stdout } = await run(['doctor', '--broker', 'aiot://127.0.0.1', '--token-file', token, 'broker.token'], { env: env('reader') })
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /the broker takes the token/)
   })
 
   it('shows nothing to who does not log in, from the first moment on', async () => {
@@ -66,6 +78,14 @@ describe('the compose file', async () => {
     assert.equal((await health('broker')).code, 3)
   })
 
+  it('the image is built with all that cpack calls', async (test) => {
+    const said = await run(['build', 'list'], { command: join(process.env.AIOT_SOURCE_DIR, 'scripts/setup') })
+    const { code, stdout } = await run(['-s', 'install', '--no-install-recommends', '-o', 'Dir::State::status=/dev/null', ...said.stdout.trim().split(' ')], { command: 'apt-get' })
+    if (code !== 0) return test.skip('apt knows no packages here')
+    // Its dpkg-shlibdeps and strip, and file, which Debian's own image has not.
+    for (const name of ['dpkg-dev', 'binutils', 'file', 'cmake', 'ninja-build']) assert.match(stdout, new RegExp(`^Inst ${name} `, 'm'))
+  })
+
   it('nothing in it is root or can write but to its volumes', () => {
     assert.match(compose, /^x-aiot: &aiot\n(  .*\n)*  read_only: true\n/m)
     for (const name of ['keys', 'broker', 'gateway']) assert.match(service(name), /^ {4}<<: \*aiot$/m)
@@ -73,6 +93,6 @@ describe('the compose file', async () => {
     assert.equal(image.match(/^USER (\S+)$/m)[1], 'aiot')
     assert.ok(image.indexOf('USER aiot') < image.indexOf('ENTRYPOINT'))
     const volumes = JSON.parse(image.match(/^VOLUME (.*)$/m)[1])
-    assert.deepEqual(image.match(/^ENV AIOT_STATE_DIR=(\S+) AIOT_KEY_FILE=(\S+)\/keys$/m).slice(1), volumes)
+    assert.deepEqual(image.match(/^ENV AIOT_STATE_DIR=(\S+) AIOT_USERS_FILE=\S+ AIOT_KEY_FILE=(\S+)\/keys$/m).slice(1), volumes)
   })
 })

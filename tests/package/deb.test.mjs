@@ -7,6 +7,15 @@ import { CleanRoot, built, must, obstacle } from './clean_root.mjs'
 
 const source = process.env.AIOT_SOURCE_DIR
 const field = (deb, name) => must('dpkg-deb', ['--field', deb, name]).trim()
+/** The same package with a version before it. */
+function older(deb, folder) {
+  const tree = join(folder, 'older')
+  must('dpkg-deb', ['--raw-extract', deb, tree])
+  must('sed', ['-i', 's/^Version: .*/Version: 0.0.1-1/', join(tree, 'DEBIAN/control')])
+  must('dpkg-deb', ['--root-owner-group', '-Znone', '--build', tree, `${tree}.deb`])
+  must('rm', ['-r', tree])
+  return `${tree}.deb`
+}
 const files = (deb) => must('dpkg-deb', ['--contents', deb]).trim().split('\n').map((line) => line.split(/\s+/))
 
 describe('the package', { skip: obstacle() }, () => {
@@ -47,6 +56,7 @@ describe('the package', { skip: obstacle() }, () => {
     const depends = field(deb, 'Depends').split(/\s*,\s*/).map((one) => one.split(/[\s|:(]/)[0])
     const root = new CleanRoot(scratch(), [...new Set([...depends, 'systemd-sysv', 'dbus'])])
     root.add(deb, 'aiot.deb')
+    root.add(older(deb, scratch()), 'older.deb')
     const log = await root.boot(join(source, 'tests/package/lifecycle.sh'), 600_000)
     for (const line of log.split('\n')) {
       const step = line.match(/^(ok|FAIL) ([^:]*)(.*)$/)

@@ -23,6 +23,7 @@ soon() { # COMMAND...: within 30 s
 }
 property() { systemctl show -p "$2" --value "$1"; }
 pid() { property $1 MainPID; }
+other() { now=$(pid $broker); [ "$now" != "$before" ] && [ "$now" != 0 ] && [ "$(systemctl is-active $broker)" = active ]; }
 value() { aiot get --stale "$1" 2>&1; }
 reads() { value sim-0/temperature | grep -q C; }
 # Every file, but what systemd, dpkg and this test write by themselves; users and groups.
@@ -34,10 +35,23 @@ snapshot() {
   getent group
 }
 install() { dpkg --install /test/aiot.deb; }
+version() { dpkg-query -W -f '${Version}' aiot; }
 export AIOT_BROKER=aiot://127.0.0.1
 
 snapshot >/test/before
-check "it installs with nothing but its dependencies" install
+check "an older one installs with nothing but its dependencies" dpkg --install /test/older.deb
+older=$(version)
+cp /etc/aiot/keys /test/keys
+cp /etc/aiot/aiot.toml /test/shipped.toml
+printf '# mine\n' >>/etc/aiot/aiot.toml
+systemctl start $broker
+before=$(pid $broker)
+check "a newer one takes its place" install
+check "and its version" refuse same "$(version)" "$older"
+check "with the keys" cmp /etc/aiot/keys /test/keys
+check "with what the administrator wrote" grep -qx '# mine' /etc/aiot/aiot.toml
+check "with what ran, anew" other
+systemctl stop $broker
 check "it makes a user that nobody logs in as" has "$(getent passwd aiot)" ':/usr/sbin/nologin$'
 check "it makes keys for root alone" same "$(stat -c '%U %a' /etc/aiot/keys)" "root 600"
 for unit in $broker $gateway; do
@@ -71,7 +85,6 @@ systemctl daemon-reload
 systemctl restart $broker
 before=$(pid $broker)
 kill -STOP $before
-other() { now=$(pid $broker); [ "$now" != "$before" ] && [ "$now" != 0 ] && [ "$(systemctl is-active $broker)" = active ]; }
 check "a broker that hangs is started anew" soon other
 rm -r /run/systemd/system/$broker.service.d
 systemctl daemon-reload
@@ -117,7 +130,16 @@ check "it can be removed" dpkg --remove aiot
 check "which ends both" same "$(systemctl is-active $broker $gateway | tr '\n' ' ')" "inactive inactive "
 check "without a failure" same "$(systemctl is-failed $broker $gateway | tr '\n' ' ')" "inactive inactive "
 check "and keeps the state and the keys" test -d /var/lib/aiot/broker -a -s /etc/aiot/keys
+check "it can come back" install
+check "and starts again as it was" systemctl start $broker $gateway
+check "enabled as it was" systemctl is-enabled $broker $gateway
+check "with its users" aiot doctor --token-file /test/reader.token broker.token
 check "it can be purged" dpkg --purge aiot
+check "it can come back after that" install
+check "with other keys" refuse cmp /etc/aiot/keys /test/keys
+check "and nothing of what was" cmp /etc/aiot/aiot.toml /test/shipped.toml
+check "it starts" systemctl start $broker $gateway
+check "and can be purged again" dpkg --purge aiot
 snapshot >/test/after
 check "nothing is left" diff /test/before /test/after
 echo end

@@ -51,12 +51,13 @@ describe('docs/operations.md', { skip: obstacle() }, () => {
     writeFileSync(join(folder, 'script'), script())
     for (const name of readdirSync(folder).filter((name) => name.startsWith('block-'))) root.add(join(folder, name), name)
     const log = await root.boot(join(folder, 'script'), 900_000)
-    for (const { name, output } of page) {
+    for (const { name, output, script } of page) {
       const said = log.match(new RegExp(`^${kBegin} ${name}\\n([\\s\\S]*?)^${kEnd} ${name} (\\d+)\\n([\\s\\S]*?)^@@`, 'm'))
       await test.test(name, () => {
         assert.ok(said, log)
         assert.equal(said[2], '0', said[1] + said[3])
-        if (output !== undefined) assert.equal(said[1], output)
+        // What apt-get tells before is another release's own.
+        if (output !== undefined) assert.equal(/apt-get/.test(script) ? said[1].split('\n').slice(-output.split('\n').length).join('\n') : said[1], output)
       })
     }
     await test.test('what was kept and what connected', () => {

@@ -60,13 +60,14 @@ describe('the package’s own files', () => {
     assert.equal(entry.match(/\((\S+)-\d+\)/)[1], stdout.trim().split(' ')[1])
   })
 
-  it('the copyright file has every library that the dashboard holds', () => {
+  it('the copyright file has every library that dashboard and program hold', () => {
     const text = readFileSync(join(source, 'packaging/debian/copyright'), 'utf8')
     const { dependencies } = JSON.parse(readFileSync(join(source, 'web/package.json'), 'utf8'))
     for (const name of Object.keys(dependencies)) {
       const [folder] = name.split('/')
       assert.ok(text.includes(`web/node_modules/${folder}/*`), name)
     }
+    for (const headers of ['CLI', 'toml++', 'nlohmann']) assert.ok(text.includes(`/usr/include/${headers}/*`), headers)
   })
 
   it('the configuration that is installed is good, also with its examples switched on', async () => {

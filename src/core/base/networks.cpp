@@ -37,8 +37,9 @@ Result<Networks> Networks::parse(const std::vector<std::string>& cidrs, std::str
     std::string host = cidr.substr(0, slash);
     if (host.find(':') != std::string::npos) host = fmt::format("[{}]", host);
     const auto bad = [&] {
-      return make_error(Errc::usage, fmt::format("{}: '{}' is not a network such as 192.0.2.0/24 or fd00::/8",
-                                                 option, text::escape_controls(cidr)));
+      return make_error(Errc::usage,
+                        fmt::format("{}{}'{}' is not a network such as 192.0.2.0/24 or fd00::/8", option,
+                                    option.empty() ? "" : ": ", text::escape_controls(cidr)));
     };
     auto address = SocketAddress::parse(host + ":0");
     if (host.empty() || !address) return bad();

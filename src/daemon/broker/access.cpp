@@ -89,6 +89,18 @@ void Access::take(access::Contents contents) {
   for (std::size_t i = 0; i < contents_.tokens.size(); ++i) tokens_[contents_.tokens[i].hash] = i;
 }
 
+void Access::look_again() {
+  if (options_.file.empty() || mark_of(options_.file) == file_mark_) return;
+  file_mark_ = mark_of(options_.file);
+  if (auto contents = access::read_access_file(options_.file); contents) {
+    take(std::move(*contents));
+    read_since_ = true;
+    log::info("read the users and tokens in {} again", options_.file);
+  } else {
+    log::error("users and tokens stay as they were: {}", contents.error().message);
+  }
+}
+
 bool Access::refresh(bool all, TimePoint now) {
   bool changed = false;
   if (const auto mark = mark_of(key_file_); all || mark != key_mark_) {
@@ -101,16 +113,9 @@ bool Access::refresh(bool all, TimePoint now) {
       log::error("the keys stay as they were: {}", keys.error().message);
     }
   }
-  if (const auto mark = mark_of(options_.file); !options_.file.empty() && (all || mark != file_mark_)) {
-    file_mark_ = mark;
-    if (auto contents = access::read_access_file(options_.file); contents) {
-      take(std::move(*contents));
-      changed = true;
-      log::info("read the users and tokens in {} again", options_.file);
-    } else {
-      log::error("users and tokens stay as they were: {}", contents.error().message);
-    }
-  }
+  if (all) file_mark_ = "read it";  // no file has this mark
+  look_again();
+  if (std::exchange(read_since_, false)) changed = true;
   logins_.sweep(now, [this](const Logins::Login& login) { return login.proof == proof_of_user(login.user); });
   return changed;
 }
@@ -124,13 +129,23 @@ std::string Access::proof_of_user(std::string_view name) const {
   return user == nullptr ? std::string() : fmt::format("{} {}", to_string(user->role), user->password);
 }
 
-Result<Principal> Access::by_token(std::string_view secret, WallTime now) const {
-  const auto found = tokens_.find(access::digest(secret));
+const access::Token* Access::find_token(std::string_view secret) {
+  const std::string digest = access::digest(secret);
+  auto found = tokens_.find(digest);
   if (found == tokens_.end()) {
+    look_again();
+    found = tokens_.find(digest);
+  }
+  return found == tokens_.end() ? nullptr : &contents_.tokens[found->second];
+}
+
+Result<Principal> Access::by_token(std::string_view secret, WallTime now) {
+  const access::Token* known = find_token(secret);
+  if (known == nullptr) {
     return make_error(Errc::unauthorized,
                       "this broker does not know the token: it was revoked, or is another's");
   }
-  const access::Token& token = contents_.tokens[found->second];
+  const access::Token& token = *known;
   if (token.expires && *token.expires <= now) {
     return make_error(Errc::unauthorized, fmt::format("the token expired at {}", format_utc(*token.expires)));
   }
@@ -177,12 +192,12 @@ Result<Principal> Access::identify(const ws::Headers& headers, bool secure, Time
   return out;
 }
 
-Result<GatewayAdmission> Access::admit(const ws::UpgradeRequest& request, WallTime now) const {
+Result<GatewayAdmission> Access::admit(const ws::UpgradeRequest& request, WallTime now) {
   auto admission = admit_gateway(request, {keys_, options_.shared_token, &contents_, now});
   if (admission || !offers(request, wire::kGatewayV1)) return admission;
   // Not made with the keys: perhaps one of the users file.
   const auto secret = bearer_of(request.headers);
-  if (tokens_.find(access::digest(secret)) == tokens_.end()) return admission;
+  if (find_token(secret) == nullptr) return admission;
   auto token = by_token(secret, now);
   if (!token) return token.error();
   if (token->kind != Principal::Kind::gateway) {

@@ -32,12 +32,16 @@ class Access {
   /// Reads again what changed since, or all of it; what cannot be read is logged and stays as it was. True
   /// when keys, users or tokens were read. Logins that are over end.
   bool refresh(bool all, TimePoint now);
+  /// Reads the users file when it changed since, so that whom it has by now is let in at once: before
+  /// somebody is refused who may have been added a moment ago. What else follows from it is the next
+  /// refresh()'s.
+  void look_again();
 
   /// Who sends these headers. Errc::unauthorized for a token that is not, or no longer, good.
   [[nodiscard]] Result<Principal> identify(const ws::Headers& headers, bool secure, TimePoint mono,
                                            WallTime now);
   /// Errc::unauthorized says what is missing or wrong.
-  [[nodiscard]] Result<GatewayAdmission> admit(const ws::UpgradeRequest& request, WallTime now) const;
+  [[nodiscard]] Result<GatewayAdmission> admit(const ws::UpgradeRequest& request, WallTime now);
   /// It may go on: its user, token or key is there as it was.
   [[nodiscard]] bool holds(const Principal& principal, WallTime now) const;
 
@@ -53,8 +57,10 @@ class Access {
 
  private:
   void take(access::Contents contents);
+  /// Null when nobody has this token.
+  const access::Token* find_token(std::string_view secret);
   void warn_of_proxy(const ws::Headers& headers);
-  [[nodiscard]] Result<Principal> by_token(std::string_view secret, WallTime now) const;
+  [[nodiscard]] Result<Principal> by_token(std::string_view secret, WallTime now);
   [[nodiscard]] bool gateway_holds(const Principal& principal, WallTime now) const;
 
   AccessOptions options_;
@@ -68,6 +74,7 @@ class Access {
   Logins logins_;
   bool warned_of_proxy_ = false;
   std::string key_mark_, file_mark_;  ///< change with the files
+  bool read_since_ = false;           ///< the users file, since the last refresh()
 };
 
 /// The cookie of a login: its name depends on TLS, so that a page of the same host without it cannot set one.

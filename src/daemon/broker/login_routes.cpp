@@ -121,6 +121,7 @@ void LoginRoutes::log_in(const ws::HttpRequest& request, ws::HttpResponder respo
   if (!form) return responder.reply(login_page(400, "/", "That was no form of this page."));
   std::string next = safe_path((*form)["next"]);
   const std::string address = ws::subscriber_of(request.peer).host();
+  access_.look_again();
   const access::User* user = access_.contents().user((*form)["user"]);
   auto wait = by_address_.take(address, loop_.now());
   // Attempts for names that nobody has are not counted by name: they would fill the table.

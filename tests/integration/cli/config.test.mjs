@@ -32,6 +32,24 @@ test('show says what is set, where, and what wins', async () => {
   ])
 })
 
+test('show hides what may be a secret in the wrong place, and no error tells it', async () => {
+  const file = config('[serve-gateway]\nbroker = "wss://ada:hunter2@h"\nmqtt = "mqtt://ada:hunter2@h"\n[users]\npassword = "hunter2"\n[brokers.paris]\nurl = "wss://ada:hunter2@h"\ntoken = "hunter2"\n[hunter]\nkey = "hunter2"\n')
+  for (const args of [['config', 'show'], ['--json', 'config', 'show'], ['config', 'check'], ['doctor', 'configuration'], ['serve-gateway'], ['nodes', '--broker', 'paris']]) {
+    const { stdout, stderr } = await aiot([...args, '--config', file])
+    assert.ok(!/hunter2/.test(stdout + stderr), `${args.join(' ')}: ${stdout}${stderr}`)
+  }
+  const { stdout } = await aiot(['--json', 'config', 'show', '--config', file])
+  assert.equal(lines(stdout).filter(({ value }) => value.includes('(hidden)')).length, 6)
+})
+
+test('a daemon names file and line of a value that it does not take', async () => {
+  for (const [table, line] of [['serve-gateway', 'allow = ["fd00::/8", "nonsense"]'], ['serve-gateway', 'max-time-for = ["x"]'], ['serve-gateway', 'mqtt = "http://h"'], ['serve-broker', 'trusted-proxy = ["nginx"]']]) {
+    const { code, stderr } = await aiot([table, '--config', config(`[${table}]\n${line}\n`), '--state-dir', 'off', '--key-file', join(scratch(), 'keys')])
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, /aiot\.toml:2: '(nonsense|x|http:\/\/h|nginx)'/)
+  }
+})
+
 test('the examples of aiot.toml(5) are good', async () => {
   const page = readFileSync(join(process.env.AIOT_SOURCE_DIR, 'man/aiot.toml.5'), 'utf8')
   const examples = [...page.matchAll(/^\.Bd -literal -offset indent\n([\s\S]*?)^\.Ed$/gm)].map(([, text]) => text.replaceAll('\\-', '-'))

@@ -78,8 +78,8 @@ test('a gateway refuses times and names that cannot be', async () => {
   await refused(['serve-gateway', '--max-time', '0'], /--max-time: .*out/)
   await refused(['serve-gateway', '--max-time-for', 'door-*=0s'], /--max-time-for: .*out/)
   for (const name of ['', 'x'.repeat(129), 'two\nlines', 'bell\x07']) {
-    await refused(['serve-gateway', '--name', name], /--name '.*1 to 128 bytes/)
-    await refused(['serve-gateway', '--site', name], /--site '.*1 to 128 bytes/)
+    await refused(['serve-gateway', '--name', name], /--name: '.*1 to 128 bytes/)
+    await refused(['serve-gateway', '--site', name], /--site: '.*1 to 128 bytes/)
   }
 })
 
@@ -142,7 +142,7 @@ test('daemons refuse listeners that do not exist, and take off', async () => {
   for (const url of ['coap://127.0.0.1', 'mqtt://', 'mqtt://127.0.0.1/topic', 'mqtt://user@127.0.0.1', '127.0.0.1:1883'])
     await refused(['serve-gateway', '--mqtt', url], /--mqtt/)
   await refused(['serve-gateway', '--mqtt-map', 'a/{node}'], /need --mqtt URL/)
-  await refused(['serve-gateway', '--mqtt', 'mqtt://127.0.0.1', '--mqtt-map', 'a/b'], /--mqtt-map 'a\/b': .*\{node\}/)
+  await refused(['serve-gateway', '--mqtt', 'mqtt://127.0.0.1', '--mqtt-map', 'a/b'], /--mqtt-map: 'a\/b': .*\{node\}/)
   await refused(['serve-gateway', '--mqtt', 'mqtt://127.0.0.1', '--mqtt-ca', '/x'], /mqtts/)
   await refused(['serve-gateway', '--mqtt', 'mqtt://127.0.0.1', '--mqtt-discovery', 'a/#'], /--mqtt-discovery/)
   await refused(['serve-gateway', '--mqttsn', 'nonsense'], /--mqttsn/)

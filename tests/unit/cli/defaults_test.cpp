@@ -64,7 +64,9 @@ TEST_CASE("unknown keys are refused with their place and the nearest key") {
   CHECK(typo.error().message == "f:7: unknown key 'tiemout'; did you mean 'timeout'?");
   CHECK_FALSE(resolve({}, {{"get", "nothing", {"3s"}, "f:7"}}, {}));
   // An option of a command does not stand at the top; another command's table is not looked at.
-  CHECK_FALSE(resolve({}, {{"", "parallel", {"3"}, "f:7"}}, {}));
+  auto misplaced = resolve({}, {{"", "parallel", {"3"}, "f:7"}}, {});
+  REQUIRE_FALSE(misplaced);
+  CHECK(misplaced.error().message == "f:7: 'parallel' is no global option; it stands in a table, as [get]");
   CHECK(resolve({}, {{"observe", "nothing", {"3s"}, "f:7"}}, {}));
   CHECK_FALSE(resolve({}, {{"", "help", {"true"}, "f:7"}}, {}));
 }
@@ -93,6 +95,63 @@ TEST_CASE("config check finds every value that its option does not take") {
   }
   CHECK(lines == std::vector<std::string>{"f:1:", "f:2:", "f:4:", "f:5:", "f:7:", "f:10:", "f:11:"});
   CHECK(errors[0].message.find("f:1: timeout: 'soon'") == 0);
+}
+
+TEST_CASE("config check knows what daemons take, and what a broker may be") {
+  const auto wrong = [](const char* table, const char* key, std::vector<std::string> values) {
+    CAPTURE(table, key, values);
+    const auto errors = check_config(
+        *Config::of({{table, key, std::move(values), "f:1"}, {"brokers.paris", "url", {"wss://h"}, "f:2"}}));
+    CHECK(errors.size() <= 1);
+    CHECK((errors.empty() || errors[0].message.starts_with(std::string("f:1: ") + key + ": ")));
+    return !errors.empty();
+  };
+  CHECK(wrong("serve-gateway", "allow", {"fd00::/8", "nonsense"}));
+  CHECK_FALSE(wrong("serve-gateway", "allow", {"fd00::/8", "192.0.2.1"}));
+  CHECK(wrong("serve-gateway", "max-time-for", {"x"}));
+  CHECK_FALSE(wrong("serve-gateway", "max-time-for", {"door-*=2h"}));
+  CHECK(wrong("serve-gateway", "mqtt", {"http://h"}));
+  CHECK_FALSE(wrong("serve-gateway", "mqtt", {"off"}));
+  CHECK(wrong("serve-gateway", "mqtt-map", {"a/b"}));
+  CHECK(wrong("serve-gateway", "mqtt-discovery", {"a/#"}));
+  CHECK(wrong("serve-gateway", "mqttsn-topic", {"7"}));
+  CHECK(wrong("serve-gateway", "mqttsn-retries", {"many"}));
+  CHECK(wrong("serve-gateway", "node", {"h"}));
+  CHECK(wrong("serve-gateway", "name", {""}));
+  CHECK(wrong("serve-gateway", "site", {"two\nlines"}));
+  CHECK(wrong("serve-gateway", "sync", {"2m"}));
+  CHECK_FALSE(wrong("serve-gateway", "sync", {"always"}));
+  CHECK(wrong("serve-broker", "trusted-proxy", {"nginx"}));
+  CHECK(wrong("serve-broker", "allow-origin", {"iot.example"}));
+  CHECK(wrong("serve-broker", "allow-origin", {"https://iot.example/path"}));
+  CHECK_FALSE(wrong("serve-broker", "allow-origin", {"https://iot.example", "http://h:8080/", "null", "*"}));
+  CHECK(wrong("serve-broker", "camera", {"ftp://h/x"}));
+  CHECK(wrong("", "broker", {"rome"}));
+  CHECK(wrong("", "broker", {"nope://h"}));
+  CHECK(wrong("serve-gateway", "broker", {"wss://user:secret@h"}));
+  CHECK_FALSE(wrong("", "broker", {"paris"}));
+  CHECK_FALSE(wrong("serve-gateway", "broker", {"off"}));
+  CHECK(wrong("brokers.rome", "url", {"nope://h"}));
+  const auto nowhere = check_config(*Config::of({{"brokers.rome", "token-file", {"t"}, "f:1"}}));
+  REQUIRE(nowhere.size() == 1);
+  CHECK(nowhere[0].message == "f:1: [brokers.rome] has no url");
+  const auto json = check_config(*Config::of({{"", "json", {"true"}, "f:1"}}));
+  REQUIRE(json.size() == 1);
+  CHECK(json[0].message == "f:1: 'json' is an option that cannot be configured");
+}
+
+TEST_CASE("what may be a secret in the wrong place is not shown") {
+  const auto shown = [](const char* table, const char* key, const char* value) {
+    return shown_values({table, key, {value}, "f:1"}).front();
+  };
+  CHECK(shown("serve-broker", "token", "hunter2") == "(hidden)");
+  CHECK(shown("", "password", "hunter2") == "(hidden)");
+  CHECK(shown("nobody", "listen", "hunter2") == "(hidden)");
+  CHECK(shown("brokers.paris", "password", "hunter2") == "(hidden)");
+  CHECK(shown("brokers.paris", "url", "wss://u:hunter2@h/p@q") == "wss://(hidden)@h/p@q");
+  CHECK(shown("brokers.paris", "url", "wss://h/p@q") == "wss://h/p@q");
+  CHECK(shown("serve-gateway", "token-file", "aiot_hunter2") == "(hidden)");
+  CHECK(shown("serve-gateway", "name", "paris") == "paris");
 }
 
 TEST_CASE("config check does not look at the environment") {

@@ -29,12 +29,16 @@ TEST_CASE("a disk is judged by what is free, and a large one by its share too") 
 }
 
 TEST_CASE("what to do about TLS follows from what OpenSSL says of it") {
-  CHECK(tls_remedy("certificate has expired").find("renew") != std::string::npos);
-  CHECK(tls_remedy("certificate is not yet valid").find("clock") != std::string::npos);
-  CHECK(tls_remedy("self-signed certificate in certificate chain").find("--ca") != std::string::npos);
-  CHECK(tls_remedy("unable to get local issuer certificate").find("--ca") != std::string::npos);
-  CHECK(tls_remedy("Hostname mismatch").find("name") != std::string::npos);
-  CHECK(tls_remedy("wrong version number").find("s_client") != std::string::npos);
+  const auto says = [](const char* message, const char* word, Errc code = Errc::unauthorized) {
+    return tls_remedy(make_error(code, message)).find(word) != std::string::npos;
+  };
+  CHECK(says("certificate has expired", "renew"));
+  CHECK(says("certificate is not yet valid", "clock"));
+  CHECK(says("self-signed certificate in certificate chain", "--ca"));
+  CHECK(says("unable to get local issuer certificate", "--ca"));
+  CHECK(says("Hostname mismatch", "name"));
+  CHECK(says("wrong version number", "s_client"));
+  CHECK(says("--ca /none: No such file or directory", "correct --ca", Errc::internal));
 }
 
 TEST_CASE("a group of checks is asked for by its name, and none means all") {

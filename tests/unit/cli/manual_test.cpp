@@ -41,6 +41,12 @@ TEST_CASE("text is wrapped between words") {
   CHECK(wrap("", 80, 0).empty());
 }
 
+TEST_CASE("help names the page with its section, whose examples keep their quotes") {
+  CHECK(command_help_text(*find_command("serve-broker")).find("aiot-serve-broker(8)") != std::string::npos);
+  // On a macro line mdoc takes them away.
+  CHECK(command_manual(*find_command("doctor")).find("\\(dqfailed\\(dq") != std::string::npos);
+}
+
 TEST_CASE("manual text cannot be taken for a macro") {
   CHECK(mdoc_text(".Sh x") == "\\&.Sh x");
   CHECK(mdoc_text("a\n'b \\x --y") == "a\n\\&'b \\ex \\-\\-y");
