@@ -232,7 +232,7 @@ void Server::give_back(Exchange& exchange) {
   exchange.keeps_session.reset();
   exchange.call = nullptr;
   exchange.session = nullptr;
-  exchange.acknowledged = exchange.closed = exchange.reduced = false;
+  exchange.acknowledged = exchange.closed = exchange.reduced = exchange.asked = false;
   exchange.no_response = 0;
   exchange.slot = {};
   exchange.block1.reset();
