@@ -119,6 +119,8 @@ class CoapServer {
   /// Addresses in the order of the options, UDP first, with real ports.
   [[nodiscard]] virtual std::vector<SocketAddress> bound() const = 0;
   [[nodiscard]] virtual ServerCounters counters() const = 0;
+  /// Ends sessions whose peers `security` would no longer let in: after it has read its files again.
+  virtual void recheck_peers() {}
   /// Notes a request of a former life as answered, so that a repeat of it gets `reply` and does not reach the
   /// handler: how a journal that is read again refills the duplicate filter, oldest first.
   virtual void remember(const SocketAddress& peer, std::uint16_t message_id, std::string_view token,

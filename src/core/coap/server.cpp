@@ -174,17 +174,22 @@ int Server::on_stream_event(coap_session_t* session, coap_event_t event) noexcep
   if (server == nullptr) return 0;
   if (event == COAP_EVENT_SERVER_SESSION_DEL) --server->streams_open_;
   if (event == COAP_EVENT_SERVER_SESSION_NEW && ++server->streams_open_ > server->options_.max_streams) {
-    // libcoap goes on using the session in this call.
-    server->refused_.emplace_back(session);
-    server->refuse_timer_->start(Duration::zero());
+    server->refuse_session(session);
   }
   return 0;
+}
+
+void Server::refuse_session(coap_session_t* session) {
+  // libcoap goes on using the session in this call.
+  refused_.emplace_back(session);
+  refuse_timer_->start(Duration::zero());
 }
 
 void Server::close_refused() {
   for (auto& stream : std::exchange(refused_, {}))
     coap_session_disconnected(stream.get(), COAP_NACK_NOT_DELIVERABLE);
-  streams_->flush();
+  for (auto* const context : {datagrams_.get(), streams_.get()})
+    if (context != nullptr) context->flush();
 }
 
 std::vector<SocketAddress> Server::bound() const {

@@ -34,6 +34,7 @@ class Server final : public CoapServer {
 
   [[nodiscard]] std::vector<SocketAddress> bound() const override;
   [[nodiscard]] ServerCounters counters() const override;
+  void recheck_peers() override;
   void remember(const SocketAddress& peer, std::uint16_t message_id, std::string_view token,
                 std::string_view payload, const ServerReply& reply) override;
 
@@ -87,6 +88,8 @@ class Server final : public CoapServer {
   Secured& secured(coap_session_t* session);
   /// Lets through the gate what waits on the DTLS listener: how many datagrams libcoap may read.
   int inspect(int most);
+  /// Closes the session soon.
+  void refuse_session(coap_session_t* session);
   void close_refused();
 
   void handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
