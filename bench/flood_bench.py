@@ -1,16 +1,17 @@
-"""What a flood does to those who behave: a few nodes and a client, calm and beside floods of connections, frames and
-datagrams, in one run."""
+"""What a flood does to those who behave: a few nodes and a client, calm and beside floods of connections, frames,
+logins, datagrams and hellos of DTLS, in one run."""
 
 import base64
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 
 from harness import count, median, ms, say, table
 
-COAP, BROKER = 5697, 8004
+COAP, COAPS, BROKER = 5697, 5698, 8004
 RATE = 200  # updates/s of those who behave
 
 
@@ -85,6 +86,69 @@ class Frames:
         self.peer.close()
 
 
+class Logins:
+    """Guesses passwords from 100 addresses, 40 at a time."""
+
+    title = "guesses of passwords"
+
+    def __init__(self):
+        self.count, self.open = 0, []
+
+    def step(self):
+        body = f"user=ada&password=guess-{self.count}&next=/"
+        request = (f"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                   f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}").encode()
+        peer = socket.socket()
+        peer.settimeout(5)
+        peer.bind((f"127.0.{1 + self.count % 100}.1", 0))
+        peer.connect(("127.0.0.1", BROKER))
+        peer.sendall(request)
+        self.open.append(peer)
+        self.count += 1
+        if len(self.open) >= 40:
+            with self.open.pop(0) as oldest:
+                try:
+                    oldest.recv(4096)
+                except OSError:
+                    pass
+
+    def end(self):
+        for peer in self.open:
+            peer.close()
+
+
+class Hellos:
+    """ClientHellos without a cookie, from 500 ports."""
+
+    title = "hellos of DTLS"
+
+    def __init__(self):
+        suites = bytes.fromhex("00aec0a8")
+        body = (b"\xfe\xfd" + bytes(32) + b"\x00\x00" + struct.pack("!H", len(suites)) + suites + b"\x01\x00")
+        size = struct.pack("!I", len(body))[1:]
+        message = b"\x01" + size + bytes(5) + size + body
+        self.hello = b"\x16\xfe\xff" + bytes(8) + struct.pack("!H", len(message)) + message
+        self.count = 0
+        self.ports = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(500)]
+        for port in self.ports:
+            port.setblocking(False)
+            port.connect(("127.0.0.1", COAPS))
+
+    def step(self):
+        for port in self.ports[:100]:
+            try:
+                port.send(self.hello)
+            except OSError:
+                pass
+        self.ports = self.ports[100:] + self.ports[:100]
+        self.count += 100
+        time.sleep(0.005)
+
+    def end(self):
+        for port in self.ports:
+            port.close()
+
+
 class Flood(threading.Thread):
     """One of the above until stopped."""
 
@@ -133,11 +197,17 @@ def measure(tools, sink, seconds):
 def run(tools, quick, repeats, seconds):
     seconds = max(1, seconds)
     say("flood")
-    broker = tools.broker(BROKER)
-    gateway = tools.gateway("--coap", COAP, BROKER, name="flood")
+    users, keys = (os.path.join(tools.folder, name) for name in ("users", "node-keys"))
+    subprocess.run([tools.aiot(), "users", "add", "ada", "--role", "admin", "--users-file", users,
+                    "--password-file", "-"], input="correct-horse\n", text=True, check=True)
+    with open(os.open(keys, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+        file.write('n1:"first key"\n')
+    broker = tools.broker(BROKER, more=("--users-file", users, "--anonymous", "viewer"))
+    gateway = tools.gateway("--coap", COAP, BROKER, name="flood",
+                            more=("--coaps", f"127.0.0.1:{COAPS}", "--coaps-psk-file", keys))
     tools.run("coap_load", "--port", COAP, "--nodes", 10, "--join-only", "--join-patience", 30)
     sink = tools.sink(BROKER)
-    kinds = {"none": None, **{kind.title: kind for kind in (Connections, Frames, Datagrams)}}
+    kinds = {"none": None, **{kind.title: kind for kind in (Connections, Frames, Logins, Hellos, Datagrams)}}
     figures = {title: [] for title in kinds}
     floods = dict.fromkeys(kinds, 0.0)
     for _ in range(repeats):

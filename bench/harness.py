@@ -132,11 +132,11 @@ class Tools:
         self.started += 1
         return os.path.join(self.folder, f"{name}-{self.started}")
 
-    def broker(self, port, state=None):
+    def broker(self, port, state=None, more=()):
         return self.start("broker", [
             self.aiot(), "serve-broker", "--listen", f"127.0.0.1:{port}",
             "--key-file", os.path.join(self.folder, f"keys-{port}"),
-            "--state-dir", state or self.state("broker")])
+            "--state-dir", state or self.state("broker"), *more])
 
     def udp_echo(self, port):
         return self.start("udp_echo", [self.bench("udp_echo"), "--port", str(port)])
