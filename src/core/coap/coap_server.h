@@ -98,7 +98,9 @@ struct ServerOptions {
   std::size_t max_uploads = 256;
   Duration upload_lifetime = std::chrono::seconds(60);
   std::size_t max_idle_sessions = 32;
-  std::size_t max_streams = 1024;  ///< TCP connections at a time; more are closed at once
+  std::size_t max_streams =
+      1024;  ///< TCP connections at a time; of more, one that has said nothing goes first
+  Duration stream_patience = std::chrono::seconds(30);  ///< until a stream's CSM, or the end of its handshake
   std::size_t duplicate_peers = 65536;
   std::size_t duplicate_ids = 64;
   std::size_t known_peers = 65536;             ///< datagram peers remembered as being where they say

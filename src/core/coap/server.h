@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <string>
@@ -73,6 +74,12 @@ class Server final : public CoapServer {
     coap_session_t* session = nullptr;
     std::string identity;
     std::uint64_t hello = 0;  ///< that it began with, by the gate's name
+  };
+
+  /// A stream whose peer has not said yet what CoAP begins with: its CSM, or over TLS the handshake.
+  struct SilentStream {
+    coap_session_t* session = nullptr;
+    TimePoint since;
   };
 
   /// The servers of this thread's loop.
@@ -160,7 +167,8 @@ class Server final : public CoapServer {
   HelloGate gate_;
   std::string inspected_;
   std::size_t streams_open_ = 0;
-  std::vector<SessionRef> refused_;  ///< streams beyond the limit, closed on the next turn
+  std::deque<SilentStream> silent_streams_;  ///< oldest first
+  std::vector<SessionRef> refused_;          ///< closed on the next turn
   std::unique_ptr<Timer> refuse_timer_;
   Running* running_ = nullptr;
   Exchange* current_ = nullptr;  ///< the one whose handler runs, until it is answered or deferred
