@@ -123,8 +123,9 @@ describe("mosquitto that demands a client's certificate", () => {
     assert.equal(put.code, 0, put.stderr)
     assert.equal((await aiot(['get', `${url}/t`, '--ca', authority.ca, '--cert', client.pem])).stdout, '23\n')
     assert.equal((await aiot(['observe', '--count', '1', `${url}/t`, ...showing])).stdout.trim().split('\t').pop(), '23')
-    await refused(['get', `${url}/t`], /certificate required|ended TLS|handshake/)
-    await refused(['get', `${url}/t`, '--cert', stranger.pem], /ended TLS|unknown CA|certificate/)
+    // Its alert may be lost with the connection.
+    await refused(['get', `${url}/t`], /ended TLS: certificate required|TLS handshake failed/)
+    await refused(['get', `${url}/t`, '--cert', stranger.pem], /ended TLS: .*(unknown CA|certificate)|TLS handshake failed/i)
   })
   it('takes a gateway with one, and its nodes come through', async () => {
     const both = started(await daemon(['serve-gateway', '--standalone', '--listen', '127.0.0.1:0', '--coap', 'off', '--key-file', keys, '--state-dir', 'off', '--name', 'paris',
