@@ -76,11 +76,12 @@ class Load {
           ++open;
         }
       });
-      if (const auto now = bench::now_us(); now - swept_ >= 100'000) {
-        swept_ = now;
-        for (std::size_t i = 0; i < next; ++i)
-          if (!nodes_[i].open) (void)DTLSv1_handle_timeout(nodes_[i].ssl.get());
-      }
+      // Not each time: a look at all of them costs more than a handshake.
+      const auto now = bench::now_us();
+      if (now - swept_ < 100'000) continue;
+      swept_ = now;
+      for (std::size_t i = 0; i < next; ++i)
+        if (!nodes_[i].open) (void)DTLSv1_handle_timeout(nodes_[i].ssl.get());
     }
     return static_cast<double>(bench::now_us() - start) / 1e6;
   }

@@ -102,7 +102,7 @@ class Logins:
             peer.settimeout(5)
             peer.bind((f"127.67.{host // 250 % 250}.{1 + host % 250}", 0))
             peer.connect(("127.0.0.1", BROKER))
-            form = f"name=nobody{self.count}&password=guess".encode()
+            form = f"user=nobody{self.count}&password=guess".encode()
             peer.sendall(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: "
                          b"application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(form) + form)
             peers.append(peer)

@@ -251,6 +251,11 @@ class DoctorCommand final : public Command {
       mqtt_.ca_file = configured("serve-gateway", "mqtt-ca");
       mqtt_.cert_file = configured("serve-gateway", "mqtt-cert");
       mqtt_.key_file = configured("serve-gateway", "mqtt-key");
+    } else {
+      const auto& given = context_->settings().tls;
+      mqtt_.ca_file = given.ca;
+      mqtt_.cert_file = given.cert;
+      mqtt_.key_file = given.key;
     }
     if (mqtt_.url.empty() || mqtt_.url == "off") {
       report_(Finding::skipped("mqtt", "no MQTT broker is configured"));

@@ -132,6 +132,38 @@ test('what a trusted proxy passes on comes from anywhere: without users nobody i
   assert.equal((await accepted.end()).code, 0)
 })
 
+test('every answer says what a browser may do with it, HSTS over TLS alone', async () => {
+  const users = join(folder, 'headers-users')
+  assert.equal((await run(['users', 'add', 'ada', '--role', 'admin', '--users-file', users, '--password-file', '-'], { input: 'correct-horse\n' })).code, 0)
+  const broker = await startBroker(good, '--users-file', users)
+  const plain = await daemon(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off'])
+  const heads = async (url, ...args) => {
+    const { stdout } = await run(['-sSi', '-m', '5', '--path-as-is', '--cacert', authority.ca, ...args, url], { command: 'curl' })
+    return [...stdout.matchAll(/^HTTP\/1\.1 (\d+)[^]*?\r\n\r\n/gm)].map(([text, status]) => ({ status: Number(status), text: text.toLowerCase() }))
+  }
+  const large = join(folder, 'large')
+  writeFileSync(large, 'x'.repeat(600_000))
+  const asked = [[200, '/healthz'], [401, '/metrics'], [401, '/api/v1/nodes'], [404, '/api/v1/nope'], [401, '/api/v1/events'], [200, '/login'], [200, '/'], [303, '/', '-H', 'Accept: text/html'], [405, '/', '-X', 'PUT'],
+    [404, '/nope'], [401, '/login', '-d', 'user=ada&password=x&next=/'], [303, '/login', '-d', 'user=ada&password=correct-horse&next=/'], [403, '/login', '-d', 'user=ada', '-H', 'Origin: https://evil.example'],
+    [426, '/ws'], [426, '/gw'], [400, '/%', '-H', 'Content-Length: x'], [431, '/', '-H', `X: ${'x'.repeat(10_000)}`], [413, '/login', '--data-binary', `@${large}`, '-H', 'Expect:']]
+  const told = []
+  for (const [secure, base] of [[true, `https://localhost:${broker.listeners.https.port}`], [false, `http://127.0.0.1:${plain.listeners.http.port}`]]) {
+    for (const [status, path, ...args] of asked) {
+      const [head] = await heads(`${base}${path}`, ...args)
+      const what = `${base}${path} ${args.join(' ').slice(0, 60)}: ${head?.text}`
+      assert.ok(head, what)
+      if (secure) told.push([path, status, head.status])
+      for (const header of [/^content-security-policy: default-src 'none'.*frame-ancestors 'none'/m, /^x-frame-options: deny\r$/m, /^x-content-type-options: nosniff\r$/m, /^referrer-policy: (no-referrer|same-origin)\r$/m])
+        assert.match(head.text, header, what)
+      for (const name of ['content-security-policy', 'x-frame-options', 'x-content-type-options', 'referrer-policy']) assert.equal(head.text.split(`\n${name}:`).length, 2, what)
+      assert.equal(/^strict-transport-security: max-age=31536000\r$/m.test(head.text), secure, what)
+    }
+  }
+  assert.deepEqual(told.map(([path, , got]) => [path, got]), told.map(([path, wanted]) => [path, wanted]))
+  await plain.end()
+  await broker.end()
+})
+
 test('files that cannot serve are named', async () => {
   const fails = async (args, pattern, status) => {
     const { code, stderr } = await aiot(['serve-broker', '--listen', '127.0.0.1:0', '--key-file', keys, '--state-dir', 'off', ...args])
@@ -140,12 +172,35 @@ test('files that cannot serve are named', async () => {
   await fails(['--tls-cert', '/nonexistent.pem'], /--tls-cert \/nonexistent\.pem: No such file/, 1)
   await fails(['--tls-cert', good.cert], /--tls-key .*good\.crt/, 1)
   await fails(['--tls-cert', good.cert, '--tls-key', selfSigned().key], /is not that of --tls-cert/, 1)
+  const encrypted = join(folder, 'encrypted.key')
+  assert.equal((await run(['pkey', '-in', good.key, '-aes256', '-passout', 'pass:hunter2', '-out', encrypted], { command: 'openssl' })).code, 0)
+  await fails(['--tls-cert', good.cert, '--tls-key', encrypted], /--tls-key .*encrypted\.key: it is encrypted, and no passphrase is asked for/, 1)
+  await fails(['--tls-cert', good.cert, '--tls-key', '/dev/null'], /--tls-key \/dev\/null: there is no private key in it \(PEM\)/, 1)
+  await fails(['--tls-cert', good.key], /--tls-cert .*good\.key: there is no certificate in it \(PEM\)/, 1)
   await fails(['--tls-key', good.key], /--tls-key needs/, 2)
   await fails(['--trusted-proxy', 'nginx'], /--trusted-proxy: 'nginx' is not a network/, 2)
   const missing = await aiot(['nodes', '--broker', 'wss://localhost:1', '--ca', '/nonexistent.pem'])
   assert.notEqual(missing.code, 0)
   const plain = await aiot(['get', 'coap://127.0.0.1/x', '--ca', authority.ca])
   assert.deepEqual([plain.code, /--ca is for TLS/.test(plain.stderr)], [2, true])
+})
+
+test('nothing below TLS 1.2, no weak cipher, no renegotiation', async () => {
+  const broker = await startBroker(good)
+  const { port } = broker.listeners.https
+  const shake = async (input, ...args) => {
+    const { stdout, stderr } = await run(['s_client', '-connect', `127.0.0.1:${port}`, '-CAfile', authority.ca, ...args], { command: 'openssl', input })
+    return stdout + stderr
+  }
+  for (const old of ['-tls1', '-tls1_1']) {
+    const said = await shake('', old, '-cipher', 'ALL:@SECLEVEL=0')
+    assert.match(said, /alert protocol version/)
+    assert.match(said, /Cipher is \(NONE\)/)
+  }
+  for (const [version, name] of [['-tls1_2', 'TLSv1.2'], ['-tls1_3', 'TLSv1.3']]) assert.match(await shake('', version), new RegExp(`New, ${name}, Cipher is`))
+  for (const weak of ['kRSA', 'aNULL', 'eNULL', 'ECDHE-ECDSA-AES128-SHA256', 'SHA1', 'PSK']) assert.match(await shake('', '-tls1_2', '-cipher', `${weak}:@SECLEVEL=0`), /Cipher is \(NONE\)/, weak)
+  assert.match(await shake('R\n', '-tls1_2'), /no renegotiation/)
+  await broker.end()
 })
 
 test('nobody falls back to plain text, neither way', async () => {

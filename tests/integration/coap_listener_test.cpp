@@ -226,6 +226,18 @@ TEST_CASE("streams beyond the limit are closed, and make room when others go") {
     fds.push_back(connect());
     REQUIRE(is_open(fds.back()));
   }
+  // Those that have said what a stream begins with, their CSM, stay.
+  const auto speak = [](int fd) { REQUIRE(::send(fd, "\x00\xe1", 2, MSG_NOSIGNAL) == 2); };
+  speak(fds[1]);
+  speak(fds[2]);
+  fds.push_back(connect());
+  CHECK(is_open(fds.back()));
+  char byte = 0;
+  CHECK(::recv(fds[0], &byte, 1, 0) == 0);
+  speak(fds.back());
+  ::close(fds.front());
+  fds.erase(fds.begin());
+  server.counters();
   const int beyond = connect();
   CHECK_FALSE(is_open(beyond));
   ::close(beyond);
@@ -239,6 +251,34 @@ TEST_CASE("streams beyond the limit are closed, and make room when others go") {
   }
   CHECK(room);
   for (const int fd : fds) ::close(fd);
+}
+
+TEST_CASE("a stream that says nothing is closed, one that has begun is not") {
+  auto options = on("", "127.0.0.1:0");
+  options.stream_patience = 300ms;
+  ServerThread server(std::move(options), echo);
+  sockaddr_storage to{};
+  const auto size = server.bound[0].to(to);
+  const auto begin = [&](std::string_view says) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&to), size) == 0);
+    timeval limit{10, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    REQUIRE(::send(fd, says.data(), says.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(says.size()));
+    return fd;
+  };
+  const int spoken = begin({"\x00\xe1", 2});
+  const int half = begin({"\x00", 1});
+  char buffer[64];
+  ssize_t got = 1;
+  while (got > 0) got = ::recv(half, buffer, sizeof buffer, 0);
+  CHECK(got == 0);
+  // A ping (RFC 8323 section 5.4) has its pong.
+  REQUIRE(::recv(spoken, buffer, sizeof buffer, 0) > 0);
+  REQUIRE(::send(spoken, "\x00\xe2", 2, MSG_NOSIGNAL) == 2);
+  CHECK(::recv(spoken, buffer, sizeof buffer, 0) > 0);
+  ::close(spoken);
+  ::close(half);
 }
 
 TEST_CASE("multicast requests are answered after a while, errors and other methods never") {

@@ -157,6 +157,22 @@ TEST_CASE("one that kept silent is not asked for each request") {
   CHECK(peer.pings <= 2);
 }
 
+TEST_CASE("several requests of somebody who answers no ping are each answered in small blocks") {
+  ServerThread server(on_loopback(), serve);
+  UdpPeer peer(server.bound[0]);
+  peer.mute = true;
+  constexpr std::uint16_t kRequests = 20;
+  for (std::uint16_t i = 0; i < kRequests; ++i) peer.send(request(Type::non, kGet, 10 + i, "large"));
+  for (int i = 0; i < kRequests; ++i) {
+    const auto answer = peer.receive();
+    REQUIRE(answer);
+    CHECK(block_of(*answer) == Block{0, true, 0});
+  }
+  // Others are served as ever.
+  UdpPeer other(server.bound[0]);
+  CHECK(other.exchange(request(Type::con, kGet, 1, "short")).code == code(2, 5));
+}
+
 TEST_CASE("the diagnostic of an error is cut for somebody unknown, between characters") {
   ServerThread server(on_loopback(), serve);
   for (const std::size_t more : {0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 10U}) {

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { Authority, selfSigned } from '../support/certificates.mjs'
-import { DtlsNode } from '../support/dtls_node.mjs'
-import { daemon, run, scratch, until } from '../support/process.mjs'
+import { DtlsNode, TlsNode } from '../support/dtls_node.mjs'
+import { Process, daemon, run, scratch, until } from '../support/process.mjs'
 import { aiot, lines } from './cli/support.mjs'
 
 const authority = new Authority()
@@ -31,6 +31,10 @@ async function start(args, options = {}) {
     const port = scheme === 'coaps' ? both.port : both.tcp
     const { stdout, stderr } = await run(['-m', 'post', '-B', '4', '-e', text, ...more, `${scheme}://127.0.0.1:${port}/${path}`], { command: 'coap-client-openssl' })
     return answerIn(stdout + stderr)
+  }
+  both.metric = async (name) => {
+    const { stdout } = await run(['-sS', `http://127.0.0.1:${both.listeners.metrics.port}/metrics`], { command: 'curl' })
+    return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'm').exec(stdout)?.[1])
   }
   both.value = async (path) => (await aiot(['get', path, '--timeout', '2s', ...both.broker])).stdout.trim()
   return both
@@ -85,6 +89,8 @@ test('who has a certificate by the authority is let in, and nobody else', async 
     const { stdout } = await run(['s_client', '-connect', `127.0.0.1:${gateway.tcp}`, old, '-cipher', 'ALL:@SECLEVEL=0'], { command: 'openssl', input: '' })
     assert.match(stdout, /Cipher is \(NONE\)/)
   }
+  const { stderr } = await run(['s_client', '-dtls1', '-connect', `127.0.0.1:${gateway.port}`, '-cipher', 'ALL:@SECLEVEL=0'], { command: 'openssl', input: '' })
+  assert.match(stderr, /alert protocol version/)
   assert.equal((await gateway.end()).code, 0)
 })
 
@@ -223,11 +229,74 @@ test('a flood of hellos keeps no node out, and leaves nothing behind', async () 
   assert.ok(answers.every((answer) => answer[13] === 3 && answer.length <= hello().length), answers[0]?.toString('hex'))
 
   // With cookies, one host begins no more than 16 handshakes at a time; it is its own loss.
-  const metrics = async () => (await run(['-sS', `http://127.0.0.1:${gateway.listeners.metrics.port}/metrics`], { command: 'curl' })).stdout
   for (const socket of sockets.slice(0, 100)) socket.send(hello(socket.answers.at(-1).subarray(28).toString('hex')), gateway.port, '127.0.0.1')
-  await until('refusals', async () => Number(/^aiot_hellos_refused_total(?:\{.*\})? (\d+)$/m.exec(await metrics())?.[1]) >= 80)
+  await until('refusals', async () => (await gateway.metric('aiot_hellos_refused_total')) >= 80)
   for (const socket of sockets) socket.close()
   assert.equal(await known.post('server', 'led:off'), "2.04 Received 'led:off'")
+  assert.equal((await gateway.end()).code, 0)
+})
+
+test('who loses his key or authority loses his session', async () => {
+  const nodes = { kept: 'first key', removed: 'second key', changed: 'third key' }
+  write(Object.entries(nodes).map(([name, key]) => `${name}:"${key}"\n`).join(''))
+  const authorities = join(folder, 'authorities.pem')
+  writeFileSync(authorities, readFileSync(authority.ca))
+  const gateway = await start(['--coaps-psk-file', psk, '--coaps-cert', good.pem, '--coaps-ca', authorities])
+  const certified = authority.issue('certified')
+  const open = {}
+  for (const [name, key] of Object.entries(nodes)) open[name] = new DtlsNode(gateway.port, { identity: name, key, resources: { led: 'off' } })
+  open.certified = new DtlsNode(gateway.port, { certificate: certified, ca: authority.ca, resources: { led: 'off' } })
+  open.stream = new Process('openssl', ['s_client', '-quiet', '-connect', `127.0.0.1:${gateway.tcp}`, '-psk_identity', 'removed', '-psk', Buffer.from('second key').toString('hex')])
+  const sessions = () => gateway.metric('aiot_secure_sessions')
+  for (const name of [...Object.keys(nodes), 'certified']) assert.equal(await open[name].post('alive', `alive:${name}`), `2.04 Received 'alive:${name}'`)
+  await until('five sessions', async () => (await sessions()) === 5)
+
+  write('kept:"first key"\nchanged:"another"\n')
+  gateway.child.kill('SIGHUP')
+  await gateway.line(/keys and certificates again: 2 keys/)
+  await open.stream.exited
+  await open.removed.process.exited
+  await open.changed.process.exited
+  await until('two sessions', async () => (await sessions()) === 2)
+  const lost = await aiot(['put', 'removed/led', 'on', '--timeout', '4s', ...gateway.broker])
+  assert.equal(lost.code, 3, lost.stderr)
+  for (const name of ['kept', 'certified']) assert.equal(await open[name].post('server', 'led:on'), "2.04 Received 'led:on'")
+
+  writeFileSync(authorities, readFileSync(new Authority('another').ca))
+  gateway.child.kill('SIGHUP')
+  await open.certified.process.exited
+  await until('one session', async () => (await sessions()) === 1)
+  assert.equal(await open.kept.post('server', 'led:off'), "2.04 Received 'led:off'")
+  assert.equal((await gateway.end()).code, 0)
+})
+
+test('identities of up to 128 bytes, as RFC 4279 section 5.3 has it', async () => {
+  const identity = 'i'.repeat(128)
+  write(`${identity}:"a key"\n`)
+  const gateway = await start(['--coaps-psk-file', psk])
+  const others = join(folder, 'cli-keys')
+  writeFileSync(others, `${identity}:"a key"\n`, { mode: 0o600 })
+  for (const [scheme, port] of [['coaps', gateway.port], ['coaps+tcp', gateway.tcp]]) {
+    assert.equal(await gateway.post(scheme, 'alive', 'alive:n1', ...as(identity, 'a key')), "Received 'alive:n1'")
+    assert.equal(await gateway.post(scheme, 'alive', 'alive:n2', ...as('j'.repeat(128), 'a key')), '')
+    const { code, stderr } = await aiot(['get', `${scheme}://127.0.0.1:${port}/.well-known/core`, '--psk-file', others])
+    assert.equal(code, 0, stderr)
+  }
+  assert.equal((await gateway.end()).code, 0)
+})
+
+test('a node on coaps+tcp is asked and written over its connection', async () => {
+  write('n1:"first key"\n')
+  const gateway = await start(['--coaps-psk-file', psk])
+  const node = new TlsNode(gateway.tcp, { identity: 'n1', key: 'first key', resources: { led: 'off' } })
+  assert.equal(await node.post('alive', 'alive:n1'), "2.04 Received 'alive:n1'")
+  await until('what the node has', async () => (await gateway.value('n1/led')) === 'off')
+  const put = await aiot(['put', 'n1/led', 'on', '--json', ...gateway.broker])
+  assert.deepEqual([put.code, lines(put.stdout)[0]?.confirmed], [0, 'device'], put.stderr)
+  assert.equal(node.resources.led, 'on')
+  await node.leave()
+  const lost = await aiot(['put', 'n1/led', 'off', '--timeout', '4s', ...gateway.broker])
+  assert.equal(lost.code, 3, lost.stderr)
   assert.equal((await gateway.end()).code, 0)
 })
 

@@ -98,7 +98,9 @@ struct ServerOptions {
   std::size_t max_uploads = 256;
   Duration upload_lifetime = std::chrono::seconds(60);
   std::size_t max_idle_sessions = 32;
-  std::size_t max_streams = 1024;  ///< TCP connections at a time; more are closed at once
+  std::size_t max_streams =
+      1024;  ///< TCP connections at a time; of more, one that has said nothing goes first
+  Duration stream_patience = std::chrono::seconds(30);  ///< until a stream's CSM, or the end of its handshake
   std::size_t duplicate_peers = 65536;
   std::size_t duplicate_ids = 64;
   std::size_t known_peers = 65536;             ///< datagram peers remembered as being where they say
@@ -119,6 +121,8 @@ class CoapServer {
   /// Addresses in the order of the options, UDP first, with real ports.
   [[nodiscard]] virtual std::vector<SocketAddress> bound() const = 0;
   [[nodiscard]] virtual ServerCounters counters() const = 0;
+  /// Ends sessions whose peers `security` would no longer let in: after it has read its files again.
+  virtual void recheck_peers() {}
   /// Notes a request of a former life as answered, so that a repeat of it gets `reply` and does not reach the
   /// handler: how a journal that is read again refills the duplicate filter, oldest first.
   virtual void remember(const SocketAddress& peer, std::uint16_t message_id, std::string_view token,

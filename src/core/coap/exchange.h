@@ -39,6 +39,7 @@ struct Exchange {
   bool multicast = false;
   bool spoofable = false;        ///< its sender may be somewhere else than he says
   bool reduced = false;          ///< the answer must not be larger than affordable()
+  bool asked = false;            ///< its peer has had the time to show where he is
   bool acknowledged = false;     ///< an empty ACK went out
   bool closed = false;           ///< answered over the handler's head; its answer goes nowhere
   std::uint8_t no_response = 0;  ///< classes not wanted (RFC 7967)

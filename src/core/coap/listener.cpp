@@ -74,6 +74,7 @@ Result<Listener> Listener::open(coap_context_t* context, const SocketAddress& ad
     if (before.count(fd) > 0) continue;
     listener.fd_ = fd;
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (tcp) ::listen(fd, SOMAXCONN);  // again: libcoap lets no more than five wait
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
     if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0)

@@ -172,19 +172,37 @@ Result<> Server::join_groups(bool first) {
 int Server::on_stream_event(coap_session_t* session, coap_event_t event) noexcept {
   auto* const server = static_cast<Server*>(Context::owner_of(session));
   if (server == nullptr) return 0;
-  if (event == COAP_EVENT_SERVER_SESSION_DEL) --server->streams_open_;
-  if (event == COAP_EVENT_SERVER_SESSION_NEW && ++server->streams_open_ > server->options_.max_streams) {
-    // libcoap goes on using the session in this call.
-    server->refused_.emplace_back(session);
-    server->refuse_timer_->start(Duration::zero());
+  auto& silent = server->silent_streams_;
+  switch (event) {
+    case COAP_EVENT_SERVER_SESSION_NEW:
+      ++server->streams_open_;
+      silent.push_back({session, server->loop_.now()});
+      server->arm_sweep();
+      if (server->streams_open_ > server->options_.max_streams)
+        server->refuse_session(silent.front().session);
+      break;
+    case COAP_EVENT_SERVER_SESSION_DEL: --server->streams_open_; [[fallthrough]];
+    case COAP_EVENT_DTLS_CONNECTED:
+    case COAP_EVENT_SESSION_CONNECTED:
+      std::erase_if(silent, [&](const SilentStream& each) { return each.session == session; });
+      break;
+    default: break;
   }
   return 0;
+}
+
+void Server::refuse_session(coap_session_t* session) {
+  // libcoap goes on using the session in this call.
+  refused_.emplace_back(session);
+  std::erase_if(silent_streams_, [&](const SilentStream& each) { return each.session == session; });
+  refuse_timer_->start(Duration::zero());
 }
 
 void Server::close_refused() {
   for (auto& stream : std::exchange(refused_, {}))
     coap_session_disconnected(stream.get(), COAP_NACK_NOT_DELIVERABLE);
-  streams_->flush();
+  for (auto* const context : {datagrams_.get(), streams_.get()})
+    if (context != nullptr) context->flush();
 }
 
 std::vector<SocketAddress> Server::bound() const {
@@ -232,7 +250,7 @@ void Server::give_back(Exchange& exchange) {
   exchange.keeps_session.reset();
   exchange.call = nullptr;
   exchange.session = nullptr;
-  exchange.acknowledged = exchange.closed = exchange.reduced = false;
+  exchange.acknowledged = exchange.closed = exchange.reduced = exchange.asked = false;
   exchange.no_response = 0;
   exchange.slot = {};
   exchange.block1.reset();
@@ -247,13 +265,15 @@ void Server::sweep() {
   uploads_.expire(loop_.now());
   bodies_.expire(loop_.now());
   gate_.expire(loop_.now());
+  while (!silent_streams_.empty() && loop_.now() - silent_streams_.front().since >= options_.stream_patience)
+    refuse_session(silent_streams_.front().session);
   arm_sweep();
 }
 
 void Server::arm_sweep() {
   constexpr Duration kSweep = std::chrono::seconds(10);
-  if (!sweep_timer_->armed() && uploads_.size() + bodies_.size() + gate_.size() > 0)
-    sweep_timer_->start(kSweep);
+  if (!sweep_timer_->armed() && uploads_.size() + bodies_.size() + gate_.size() + silent_streams_.size() > 0)
+    sweep_timer_->start(std::min<Duration>(kSweep, options_.stream_patience));
 }
 
 }  // namespace aiot::coap

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <string>
@@ -34,6 +35,7 @@ class Server final : public CoapServer {
 
   [[nodiscard]] std::vector<SocketAddress> bound() const override;
   [[nodiscard]] ServerCounters counters() const override;
+  void recheck_peers() override;
   void remember(const SocketAddress& peer, std::uint16_t message_id, std::string_view token,
                 std::string_view payload, const ServerReply& reply) override;
 
@@ -74,6 +76,12 @@ class Server final : public CoapServer {
     std::uint64_t hello = 0;  ///< that it began with, by the gate's name
   };
 
+  /// A stream whose peer has not said yet what CoAP begins with: its CSM, or over TLS the handshake.
+  struct SilentStream {
+    coap_session_t* session = nullptr;
+    TimePoint since;
+  };
+
   /// The servers of this thread's loop.
   static std::vector<Server*>& all();
   Result<> open_context(bool tcp, const std::vector<SocketAddress>& addresses, std::unique_ptr<Context>& out);
@@ -87,6 +95,8 @@ class Server final : public CoapServer {
   Secured& secured(coap_session_t* session);
   /// Lets through the gate what waits on the DTLS listener: how many datagrams libcoap may read.
   int inspect(int most);
+  /// Closes the session soon.
+  void refuse_session(coap_session_t* session);
   void close_refused();
 
   void handle(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
@@ -157,7 +167,8 @@ class Server final : public CoapServer {
   HelloGate gate_;
   std::string inspected_;
   std::size_t streams_open_ = 0;
-  std::vector<SessionRef> refused_;  ///< streams beyond the limit, closed on the next turn
+  std::deque<SilentStream> silent_streams_;  ///< oldest first
+  std::vector<SessionRef> refused_;          ///< closed on the next turn
   std::unique_ptr<Timer> refuse_timer_;
   Running* running_ = nullptr;
   Exchange* current_ = nullptr;  ///< the one whose handler runs, until it is answered or deferred

@@ -26,15 +26,17 @@ bool Server::await_proof(Exchange& exchange, const ServerReply& reply) {
   using Standing = KnownPeers::Standing;
   const auto standing = known_.standing(peer_of(session), loop_.now());
   if (standing == Standing::known) return false;
+  const bool may_wait =
+      standing == Standing::unknown && !exchange.asked && unproved_.size() < options_.max_unproved;
   bool asked = false;
-  for (auto* other = unproved_.first(); other != nullptr && !asked; other = other->after)
+  for (auto* other = unproved_.first(); may_wait && other != nullptr && !asked; other = other->after)
     asked = other->session == session;
-  if (standing == Standing::unknown && !asked && unproved_.size() < options_.max_unproved) {
+  if (may_wait && !asked) {
     coap_session_set_max_retransmit(session, kPingRepeats);
     asked = coap_session_send_ping(session) != COAP_INVALID_MID;
     datagrams_->flush();
   }
-  if (!asked || unproved_.size() >= options_.max_unproved) {
+  if (!asked) {
     ++counters_.reduced;
     exchange.reduced = true;
     return false;
@@ -69,6 +71,7 @@ void Server::settle(coap_session_t* session, bool answered) {
     auto* const next = exchange->after;
     if (exchange->session == session) {
       unproved_.remove(*exchange);
+      exchange->asked = true;
       const auto reply = *std::exchange(exchange->unproved, std::nullopt);
       deliver(*exchange, reply);
     }

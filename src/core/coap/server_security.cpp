@@ -25,6 +25,14 @@ const coap_bin_const_t* key_of(coap_bin_const_t* identity, coap_session_t*, void
   return &key;
 }
 
+/// Null before its handshake is done.
+const SSL* connection_of(const coap_session_t* session) {
+  coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
+  const auto* const ssl = static_cast<const SSL*>(coap_session_get_tls(session, &library));
+  const bool open = ssl != nullptr && library == COAP_TLS_LIBRARY_OPENSSL && SSL_is_init_finished(ssl) == 1;
+  return open ? ssl : nullptr;
+}
+
 /// libcoap has read a hello, and asks for what is to be added to its connection.
 int equip(void* ssl, coap_dtls_pki_t* setup) noexcept {
   auto* const connection = static_cast<SSL*>(ssl);
@@ -70,13 +78,23 @@ bool secure_listeners(coap_context_t* context, const SecureContexts& contexts,
 }
 
 std::string identity_of(const coap_session_t* session) {
-  coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
-  const auto* const ssl = static_cast<const SSL*>(coap_session_get_tls(session, &library));
-  if (ssl == nullptr || library != COAP_TLS_LIBRARY_OPENSSL || SSL_is_init_finished(ssl) != 1) return {};
+  const auto* const ssl = connection_of(session);
+  if (ssl == nullptr) return {};
   if (const auto subject = tls::certified_subject(ssl); !subject.empty()) return "cert:" + subject;
   // OpenSSL itself does not tell it of TLS 1.3.
   const auto* const identity = coap_session_get_psk_identity(session);
   return identity != nullptr ? "psk:" + std::string(view(identity->s, identity->length)) : std::string();
+}
+
+bool lets_in(const tls::ListenerSecurity& security, const coap_session_t* session) {
+  const auto* const ssl = connection_of(session);
+  if (ssl == nullptr) return false;
+  if (!tls::certified_subject(ssl).empty()) return security.trusts(ssl);
+  const auto* const identity = coap_session_get_psk_identity(session);
+  const auto* const key = coap_session_get_psk_key(session);
+  if (identity == nullptr || key == nullptr) return false;
+  const auto* const now = security.key(view(identity->s, identity->length));
+  return now != nullptr && *now == view(key->s, key->length);
 }
 
 }  // namespace aiot::coap

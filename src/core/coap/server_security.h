@@ -20,4 +20,7 @@ bool secure_listeners(coap_context_t* context, const SecureContexts& contexts,
 /// (RFC 4514); empty before the handshake is done.
 [[nodiscard]] std::string identity_of(const coap_session_t* session);
 
+/// Whether `security` would let in the session's peer, which has been let in, again.
+[[nodiscard]] bool lets_in(const tls::ListenerSecurity& security, const coap_session_t* session);
+
 }  // namespace aiot::coap

@@ -27,6 +27,12 @@ coap_session_t* Server::secured_session(const SocketAddress& local, const Socket
   return nullptr;
 }
 
+void Server::recheck_peers() {
+  if (!options_.security) return;
+  for (const auto& [remote, peer] : secured_)
+    if (!lets_in(*options_.security, peer.session)) refuse_session(peer.session);
+}
+
 int Server::inspect(int most) {
   const auto& listener = listeners_.front();
   listener.look_again();
@@ -69,6 +75,8 @@ int Server::on_secure_event(coap_session_t* session, coap_event_t event) noexcep
     case COAP_EVENT_DTLS_CONNECTED:
       if (auto& peer = server->secured(session); coap_session_get_proto(session) == COAP_PROTO_DTLS)
         peer.hello = server->gate_.ended(remote);
+      // It may have begun before the files were read again.
+      if (!lets_in(*server->options_.security, session)) server->refuse_session(session);
       break;
     case COAP_EVENT_DTLS_ERROR: ++server->counters_.failed_handshakes; break;
     case COAP_EVENT_DTLS_CLOSED:

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pemerr.h>
 #include <openssl/x509err.h>
 #include <openssl/x509v3.h>
 
@@ -28,6 +29,21 @@ int equipped_index() {
 
 Error failed(const std::string& what) {
   return make_error(Errc::internal, fmt::format("{}: {}", text::escape_controls(what), openssl_reason()));
+}
+
+/// What cannot be read as `kind`, in words for who has made the file.
+Error unreadable(const std::string& what, const char* kind) {
+  const auto code = ERR_peek_error();
+  const int reason = ERR_GET_REASON(code);
+  const auto says = [&](std::string why) {
+    ERR_clear_error();
+    return make_error(Errc::internal, fmt::format("{}: {}", text::escape_controls(what), why));
+  };
+  if (reason == ERR_R_INTERRUPTED_OR_CANCELLED)
+    return says("it is encrypted, and no passphrase is asked for");
+  if (reason == ERR_R_UNSUPPORTED || (ERR_GET_LIB(code) == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE))
+    return says(fmt::format("there is no {} in it (PEM)", kind));
+  return failed(what);
 }
 
 std::string refusal(const std::string& host, X509_STORE_CTX* store) {
@@ -56,7 +72,7 @@ Result<> load_certificate(SSL_CTX& context, const std::string& cert, const std::
                           const char* cert_option, const char* key_option) {
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(&context, cert.c_str()) != 1)
-    return failed(fmt::format("{} {}", cert_option, cert));
+    return unreadable(fmt::format("{} {}", cert_option, cert), "certificate");
   // One file may hold both.
   const std::string& key_file = key.empty() ? cert : key;
   const std::string named = fmt::format("{} {}", key_option, key_file);
@@ -68,7 +84,8 @@ Result<> load_certificate(SSL_CTX& context, const std::string& cert, const std::
     const bool other =
         ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
                                               ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
-    return failed(other ? fmt::format("{} is not that of {} {}", named, cert_option, cert) : named);
+    return other ? failed(fmt::format("{} is not that of {} {}", named, cert_option, cert))
+                 : unreadable(named, "private key");
   }
   return {};
 }

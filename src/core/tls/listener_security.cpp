@@ -17,6 +17,9 @@ constexpr const char* kCertificateCiphers =
 struct FreeX509 {
   void operator()(X509* certificate) const { X509_free(certificate); }
 };
+struct FreeStoreContext {
+  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
+};
 struct FreeBio {
   void operator()(BIO* bio) const { BIO_free(bio); }
 };
@@ -84,6 +87,14 @@ bool ListenerSecurity::equip(SSL* ssl) const {
          SSL_set_cipher_list(ssl, kCertificateCiphers) == 1 &&
          SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(ctx), SSL_CTX_get0_privatekey(ctx), chain, 1) ==
              1;
+}
+
+bool ListenerSecurity::trusts(const SSL* ssl) const {
+  const std::unique_ptr<X509_STORE_CTX, FreeStoreContext> check(X509_STORE_CTX_new());
+  return certificates_ && check &&
+         X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(certificates_.get()),
+                             SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl)) == 1 &&
+         X509_STORE_CTX_set_default(check.get(), "ssl_client") == 1 && X509_verify_cert(check.get()) == 1;
 }
 
 std::string certified_subject(const SSL* ssl) {

@@ -14,7 +14,7 @@
 namespace aiot::tls {
 
 /// Whom a listener for nodes takes: whoever has a key of the file, or a certificate by its authorities. The
-/// files may be read anew while it runs; connections that are open keep what they began with.
+/// files may be read anew while it runs; whose peer has lost what it came with is to be closed then.
 class ListenerSecurity {
  public:
   /// Errc::usage when neither keys nor certificates are named, or only half of what certificates need;
@@ -30,6 +30,8 @@ class ListenerSecurity {
   /// Gives a server's connection, before it answers the hello, certificate and authorities, and makes it ask
   /// for the peer's certificate. False when there are none: such a peer cannot be taken.
   bool equip(SSL* ssl) const;
+  /// Whether the certificate that the connection's peer has shown is good still.
+  [[nodiscard]] bool trusts(const SSL* ssl) const;
 
  private:
   explicit ListenerSecurity(ListenerFiles files) : files_(std::move(files)) {}

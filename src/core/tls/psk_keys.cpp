@@ -41,7 +41,7 @@ Result<std::pair<std::string, std::string>> parse_line(std::string_view line) {
   const auto colon = quoted ? line.find(":\"") : line.rfind(':');
   if (colon == std::string_view::npos) return bad("it is not IDENTITY:KEY");
   const auto identity = line.substr(0, colon);
-  if (identity.empty() || identity.size() > kMaxPskIdentity) return bad("an identity has 1 to 64 bytes");
+  if (identity.empty() || identity.size() > kMaxPskIdentity) return bad("an identity has 1 to 128 bytes");
   const auto text = line.substr(colon + 1);
   const auto key =
       quoted ? std::optional<std::string>(text.substr(1, text.size() - 2)) : from_hex(text::trim(text));

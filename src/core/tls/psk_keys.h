@@ -9,7 +9,7 @@
 namespace aiot::tls {
 
 /// Bounds that every peer can hold (libcoap's and mbed TLS's), in bytes.
-inline constexpr std::size_t kMaxPskIdentity = 64;
+inline constexpr std::size_t kMaxPskIdentity = 128;
 inline constexpr std::size_t kMaxPskKey = 64;
 
 /// Pre-shared keys (RFC 4279): identity to key.

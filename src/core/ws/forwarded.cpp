@@ -81,8 +81,9 @@ void apply_forwarded(const Networks& trusted, Headers& headers, SocketAddress& p
   const auto clients = join_header(headers, "x-forwarded-for");
   const auto protocols = join_header(headers, "x-forwarded-proto");
   const auto hosts = join_header(headers, "x-forwarded-host");
-  const auto hops =
-      standard.empty() ? parse_x_forwarded(clients, protocols, hosts) : parse_forwarded(standard);
+  // Proxies that set X-Forwarded-*, as most do, pass on whatever Forwarded a client has made up.
+  const bool usual = !clients.empty() || !protocols.empty() || !hosts.empty();
+  const auto hops = usual ? parse_x_forwarded(clients, protocols, hosts) : parse_forwarded(standard);
   Hop said;
   // Each hop was appended by the one after it: from the nearest on, as far as each is trusted.
   for (auto hop = hops.rbegin(); hop != hops.rend() && trusted.contains(peer); ++hop) {

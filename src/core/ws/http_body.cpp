@@ -91,8 +91,9 @@ BodyDecoder::Status BodyDecoder::feed_chunked(std::string_view& bytes) {
     if (line_.size() > kMaxChunkLine && part_ != Part::trailer) return Status::malformed;
     if (overhead_ > kMaxChunkedWaste + body_.size() || line_.size() > kMaxOverhead) return Status::malformed;
     if (!whole) return Status::more;
-    if (!line_.empty() && line_.back() == '\r')
-      line_.pop_back();  // after the limits: they hold however it arrives
+    // After the limits: they hold however it arrives.
+    if (line_.empty() || line_.back() != '\r') return Status::malformed;
+    line_.pop_back();
     if (part_ == Part::size) {
       const auto size = parse_chunk_size(line_);
       if (size < 0) return Status::malformed;

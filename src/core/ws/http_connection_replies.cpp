@@ -3,8 +3,11 @@
 #include <sys/uio.h>
 
 #include <cerrno>
+#include <string_view>
+#include <utility>
 
 #include "core/ws/http_connection.h"
+#include "core/ws/http_head.h"
 #include "core/ws/http_response.h"
 
 /// The way back: answers, and bodies without an end.
@@ -16,6 +19,19 @@ constexpr std::size_t kWriteShare = 512 * 1024;
 /// After the last answer the peer's remaining bytes are read away for a while: closing with unread bytes
 /// would reset the connection and take the answer with it.
 constexpr Duration kDrainTime = std::chrono::seconds(2);
+
+/// What every answer tells a browser that its handler did not say otherwise: it is what it says it is, in
+/// nobody's frame, runs nothing and tells nobody where it was.
+void add_defaults(Headers& headers) {
+  constexpr std::pair<std::string_view, std::string_view> kDefaults[] = {
+      {"content-security-policy", "default-src 'none'; frame-ancestors 'none'"},
+      {"x-content-type-options", "nosniff"},
+      {"x-frame-options", "DENY"},
+      {"referrer-policy", "no-referrer"}};
+  for (const auto& [name, value] : kDefaults) {
+    if (find_header(headers, name).empty()) headers.emplace_back(name, value);
+  }
+}
 
 }  // namespace
 
@@ -44,6 +60,7 @@ void HttpConnection::reply(std::uint64_t serial, HttpResponse response) {
 void HttpConnection::start_response(HttpResponse response) {
   if (core_->stopping() || peer_closed_ || response.stream) keep_alive_ = false;
   response_ = std::move(response);
+  add_defaults(response_.headers);
   const auto age = std::chrono::floor<std::chrono::seconds>(core_->options().strict_transport).count();
   if (secure_ && age > 0)
     response_.headers.emplace_back("Strict-Transport-Security", fmt::format("max-age={}", age));

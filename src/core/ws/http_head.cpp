@@ -35,13 +35,15 @@ Error bad(std::string message, int status = 400) {
   return make_error(Errc::peer_failed, std::move(message), status);
 }
 
-/// The next line without its end; nothing when no LF is left or a CR stands alone in it.
+/// The next line without its CRLF; nothing when none is left, or a CR or LF stands alone: one that a proxy
+/// takes for part of a field hides a request from it.
 bool next_line(std::string_view& rest, std::string_view& line) {
   const auto end = rest.find('\n');
   if (end == std::string_view::npos) return false;
   line = rest.substr(0, end);
   rest.remove_prefix(end + 1);
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  if (line.empty() || line.back() != '\r') return false;
+  line.remove_suffix(1);
   return line.find('\r') == std::string_view::npos;
 }
 
@@ -70,7 +72,7 @@ Result<> parse_fields(std::string_view rest, Headers& headers) {
     if (headers.size() == kMaxHeaderFields) return bad("too many headers", 431);
     headers.emplace_back(text::lower(name), value);
   }
-  return bad("a line of the head does not end as it must");
+  return bad("a line of the head does not end with CRLF");
 }
 
 /// Takes "http://authority" off a target in absolute form (RFC 9112 section 3.2.2).
@@ -141,7 +143,7 @@ bool may_begin_request(std::string_view bytes) {
 Result<RequestHead> parse_request_head(std::string_view bytes) {
   bytes = skip_empty_lines(bytes);
   std::string_view line;
-  if (!next_line(bytes, line)) return bad("there is no request line");
+  if (!next_line(bytes, line)) return bad("the request line does not end with CRLF");
   RequestHead head;
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');

@@ -29,8 +29,9 @@ struct ResponseHead {
   Headers headers;
 };
 
-/// The length of the head at the start of `bytes` with its empty line, 0 while it is incomplete. Lines end
-/// with CRLF or LF. `from` is how far an earlier call has looked: no byte is looked at twice.
+/// The length of the head at the start of `bytes` with its empty line, 0 while it is incomplete. LF
+/// alone ends one, too, so that it is refused and not waited for. `from` is how far an earlier call has
+/// looked: no byte is looked at twice.
 [[nodiscard]] std::size_t find_head_end(std::string_view bytes, std::size_t from = 0);
 
 /// False once the first bytes of a connection cannot become a request line: a TLS handshake, say.

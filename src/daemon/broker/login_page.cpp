@@ -59,8 +59,6 @@ ws::HttpResponse page(int status, std::string_view body) {
       kStyle, body);
   response.headers = {{"cache-control", "no-store"},
                       {"content-security-policy", policy()},
-                      {"x-content-type-options", "nosniff"},
-                      {"x-frame-options", "DENY"},
                       {"referrer-policy", "same-origin"}};
   return response;
 }

@@ -45,7 +45,7 @@ ws::HttpResponse json_response(std::string body, int status) {
   response.status = status;
   response.content_type = "application/json";
   response.body = std::move(body);
-  response.headers = {{"cache-control", "no-store"}, {"x-content-type-options", "nosniff"}};
+  response.headers = {{"cache-control", "no-store"}};
   return response;
 }
 

@@ -25,6 +25,10 @@ class CoapSource {
   Result<void> listen(const SocketAddress& address);
   /// DTLS and TLS at `address`, for the nodes that `security` lets in. Likewise.
   Result<void> listen(const SocketAddress& address, std::shared_ptr<tls::ListenerSecurity> security);
+  /// The keys and certificates of nodes have changed: who has lost his goes.
+  void recheck_peers() {
+    if (secure_) secure_->recheck_peers();
+  }
   void close() {
     server_.reset();
     secure_.reset();

@@ -149,6 +149,7 @@ class NodeGateway final : public Gateway, private Effects {
     if (!security_) return;
     if (auto read = security_->reload(); !read)
       return log::error("the nodes' keys and certificates stay as they were: {}", read.error().message);
+    coap_->recheck_peers();
     log::info("read the nodes' keys and certificates again: {} keys", security_->keys());
   }
 

@@ -39,8 +39,8 @@ TEST_CASE("What is wrong is named by its line, and never the key") {
   CHECK(refusal("a:aa\nsecret\n") == "keys:2: it is not IDENTITY:KEY");
   CHECK(refusal("a:secret") == "keys:1: the key is neither hex nor text in double quotes");
   CHECK(refusal("a:abc") == "keys:1: the key is neither hex nor text in double quotes");
-  CHECK(refusal(":aa") == "keys:1: an identity has 1 to 64 bytes");
-  CHECK(refusal(std::string(65, 'a') + ":aa") == "keys:1: an identity has 1 to 64 bytes");
+  CHECK(refusal(":aa") == "keys:1: an identity has 1 to 128 bytes");
+  CHECK(refusal(std::string(129, 'a') + ":aa") == "keys:1: an identity has 1 to 128 bytes");
   CHECK(refusal("a:") == "keys:1: a key has 1 to 64 bytes");
   CHECK(refusal("a:\"\"") == "keys:1: a key has 1 to 64 bytes");
   CHECK(refusal("a:\"" + std::string(65, 'k') + "\"") == "keys:1: a key has 1 to 64 bytes");

@@ -41,14 +41,24 @@ TEST_CASE("X-Forwarded-Proto and -Host are the nearest proxy's") {
   CHECK_FALSE(forwarded({{"x-forwarded-proto", "http"}}).secure);
 }
 
-TEST_CASE("Forwarded (RFC 7239) comes before the others") {
-  const auto seen = forwarded({{"x-forwarded-for", "1.1.1.1"},
-                               {"forwarded",
+TEST_CASE("Forwarded (RFC 7239) counts where the proxy says nothing else") {
+  const auto seen = forwarded({{"forwarded",
                                 "for=9.9.9.9;proto=http, "
                                 "For=\"[2001:db8:cafe::17]:4711\";Proto=https;host=\"iot.example:8443\""}});
   CHECK(seen.peer == "2001:db8:cafe::17");
   CHECK(seen.secure);
   CHECK(seen.host == "iot.example:8443");
+  // nginx and others that set X-Forwarded-For pass on a Forwarded that the client has made up.
+  const std::string made_up = "for=9.9.9.9;proto=https;host=evil";
+  for (const auto& said : {Headers{{"x-forwarded-for", "192.0.2.7"}}, Headers{{"x-forwarded-proto", "http"}},
+                           Headers{{"x-forwarded-host", "inside"}}}) {
+    auto both = said;
+    both.insert(both.begin(), {"forwarded", made_up});
+    const auto believed = forwarded(both);
+    CHECK(believed.peer == (said[0].first == "x-forwarded-for" ? "192.0.2.7" : "10.0.0.1"));
+    CHECK_FALSE(believed.secure);
+    CHECK(believed.host == "inside");
+  }
 }
 
 TEST_CASE("What cannot be an address leaves the proxy's own") {

@@ -44,7 +44,7 @@ TEST_CASE("a request's head is taken apart") {
   CHECK(parse_request_head("GET http://h/p?q HTTP/1.1\r\nHost: h\r\n\r\n")->path == "/p");
   CHECK(parse_request_head("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n")->path == "/");
   CHECK(parse_request_head("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")->path == "*");
-  CHECK(parse_request_head("GET / HTTP/1.0\n\n")->minor == 0);
+  CHECK(parse_request_head("GET / HTTP/1.0\r\n\r\n")->minor == 0);
 }
 
 TEST_CASE("a malformed head has the status to answer with") {
@@ -65,6 +65,11 @@ TEST_CASE("a malformed head has the status to answer with") {
     CHECK(status_of("GET / HTTP/1.1\r\nHost: a\r\n" + std::string(field) + "\r\n\r\n") == 400);
   }
   CHECK(status_of("GET / HTTP/1.1\r\n\r\n") == 400);
+  // LF alone: to a proxy it may be part of a line, and hide a second request.
+  CHECK(status_of("GET / HTTP/1.0\n\n") == 400);
+  CHECK(status_of("GET / HTTP/1.1\nHost: a\r\n\r\n") == 400);
+  CHECK(status_of("GET / HTTP/1.1\r\nHost: a\nContent-Length: 5\r\n\r\n") == 400);
+  CHECK(status_of("GET / HTTP/1.1\r\nHost: a\r\n\n") == 400);
   CHECK(status_of("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n") == 501);
   CHECK(status_of("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == 400);
   std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
@@ -134,6 +139,9 @@ TEST_CASE("bodies that are malformed or beyond the bound are refused") {
     return decoder.feed(bytes);
   };
   CHECK(status("x\r\n") == BodyDecoder::Status::malformed);
+  for (const auto* bare :
+       {"1\nx\r\n0\r\n\r\n", "1\r\nx\n0\r\n\r\n", "1\r\nx\r\n0\n\r\n", "1\r\nx\r\n0\r\n\n"})
+    CHECK(status(bare) == BodyDecoder::Status::malformed);
   CHECK(status("\r\n") == BodyDecoder::Status::malformed);
   CHECK(status("3\r\nabcd\r\n") == BodyDecoder::Status::malformed);
   CHECK(status("FFFFFFFFFFFFFFFFF\r\n") == BodyDecoder::Status::malformed);
