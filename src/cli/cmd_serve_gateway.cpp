@@ -97,6 +97,9 @@ class ServeGatewayCommand final : public Command {
         "is "
         "that node and has another, or none, is refused. SIGHUP reads keys and certificates again, and ends "
         "the sessions of nodes that have lost theirs.\n\n"
+        "With --ws-tokens-file each WebSocket node has to send a token when it connects (Authorization: "
+        "Bearer TOKEN), and its id is the one beside that in the file; the uid stays with the token. With "
+        "--ws-cert that listener speaks wss alone.\n\n"
         "--standalone runs the broker and its dashboard in the same process and takes serve-broker's "
         "options; without any user it tells a link, good once, with which the first one is made, and beyond "
         "loopback "
@@ -125,10 +128,15 @@ class ServeGatewayCommand final : public Command {
         .check(parses<parse_max_time_for>);
     add_texts(app, "--node", options_.nodes, "a node that does not announce itself", "coap://HOST")
         .check(parses<parse_uri>);
-    add_flag(app, "--trust-first-use", options_.trust_first_use,
-             "a uid stays with the address that used it first; another is refused and told as uid_conflict");
+    add_flag(
+        app, "--trust-first-use", options_.trust_first_use,
+        "a uid, and an MQTT-SN client id, stays with the address that used it first; another is refused and "
+        "told as uid_conflict");
     add_texts(app, "--release", options_.release,
-              "with --trust-first-use: uids that match may have a new address since the last run", "PATTERN");
+              "uids and client ids that match may have a new address since the last run (--trust-first-use), "
+              "or another or no "
+              "credential",
+              "PATTERN");
     add_texts(app, "--allow", options_.allow,
               "only nodes of this network (default everyone who reaches the port)", "CIDR")
         .check(check_network);

@@ -35,8 +35,9 @@ constexpr WallTime kEarliest{std::chrono::seconds(1767225600)};
 
 bool names_secret(const ConfigEntry& entry) {
   const std::string& key = entry.key;
-  return key.ends_with("password-file") || key.ends_with("token-file") || key == "key-file" ||
-         key.ends_with("psk-file") || key == "users-file" || key == "key" || key.ends_with("-key");
+  return key.ends_with("password-file") || key.ends_with("token-file") || key.ends_with("tokens-file") ||
+         key == "key-file" || key.ends_with("psk-file") || key == "users-file" || key == "key" ||
+         key.ends_with("-key");
 }
 
 std::string interface_name(unsigned index) {

@@ -88,6 +88,13 @@ void ListenerOptions::add(CLI::App& app) {
   ws_option_ = add_address(app, "--ws", ws_,
                            "WebSocket listener for nodes at /node (default [::]:8001; port 0 picks one)",
                            kWsPort, true);
+  add_text(app, "--ws-tokens-file", ws_files_.tokens,
+           "WebSocket nodes need a token each, lines of ID:TOKEN; SIGHUP reads it again", "FILE");
+  add_text(app, "--ws-cert", ws_files_.cert,
+           "WebSocket nodes connect by wss alone: certificate, with its chain, PEM; SIGHUP reads it again",
+           "FILE");
+  add_text(app, "--ws-key", ws_files_.key, "its private key, PEM (default: in the file of --ws-cert)",
+           "FILE");
   mqttsn_option_ =
       add_address(app, "--mqttsn", mqttsn_, "MQTT-SN gateway on UDP (default [::]:1885; port 0 picks one)",
                   kMqttSnPort, true);
@@ -123,6 +130,7 @@ Result<void> ListenerOptions::fill(gateway::Options& out) const {
   out.ws = listener(ws_option_, ws_, kWsPort);
   out.mqttsn = listener(mqttsn_option_, mqttsn_, kMqttSnPort);
   if (auto good = fill_coaps(out); !good) return good;
+  if (auto good = fill_ws(out); !good) return good;
   if (auto good = fill_mqttsn(out); !good) return good;
   return fill_mqtt(out);
 }
@@ -132,6 +140,15 @@ Result<void> ListenerOptions::fill_coaps(gateway::Options& out) const {
     return make_error(Errc::usage, "the --coaps-... options need --coaps ADDRESS");
   out.coaps = coaps_;
   out.coaps_files = coaps_files_;
+  return {};
+}
+
+Result<void> ListenerOptions::fill_ws(gateway::Options& out) const {
+  if (!out.ws && !ws_files_.empty())
+    return make_error(Errc::usage, "--ws-tokens-file, --ws-cert and --ws-key need --ws ADDRESS");
+  if (ws_files_.cert.empty() && !ws_files_.key.empty())
+    return make_error(Errc::usage, "--ws-key needs --ws-cert");
+  out.ws_files = ws_files_;
   return {};
 }
 

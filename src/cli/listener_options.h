@@ -10,6 +10,7 @@
 #include "core/base/result.h"
 #include "core/base/time.h"
 #include "core/tls/listener_files.h"
+#include "daemon/gateway/web_socket_files.h"
 
 namespace aiot::gateway {
 struct Options;
@@ -26,6 +27,7 @@ class ListenerOptions {
 
  private:
   Result<void> fill_coaps(gateway::Options& out) const;
+  Result<void> fill_ws(gateway::Options& out) const;
   Result<void> fill_mqttsn(gateway::Options& out) const;
   Result<void> fill_mqtt(gateway::Options& out) const;
   /// Once a listener is named, only the named are opened; without any, each at its usual port.
@@ -36,6 +38,7 @@ class ListenerOptions {
   std::optional<SocketAddress> coap_, coaps_, ws_, mqttsn_;
   OptionHandle coap_option_, ws_option_, mqttsn_option_;
   tls::ListenerFiles coaps_files_;
+  gateway::WebSocketFiles ws_files_;
   std::size_t mqttsn_id_ = 1;
   std::optional<Duration> mqttsn_retry_;
   std::string mqttsn_retries_;

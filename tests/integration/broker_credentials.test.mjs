@@ -15,9 +15,10 @@ describe('people log in', () => {
     await broker.user('ada', 'admin')
     await broker.user('kim', 'operator')
     await broker.serve()
-    await broker.withNodes()
+    gateway = await broker.withNodes()
   })
   after(() => broker.end())
+  let gateway
   const json = { 'content-type': 'application/json' }
 
   it('keeps the users file private and passwords out of it', () => {
@@ -89,11 +90,23 @@ describe('people log in', () => {
     const { cookie } = await broker.login('kim')
     await broker.request('PUT', '/api/v1/nodes/n1/resources/led', { value: '7' }, { ...json, cookie })
     const admin = (await broker.login('ada')).cookie
+    assert.equal((await broker.request('PATCH', '/api/v1/nodes/n2', { labels: { floor: '1' } }, { ...json, cookie })).status, 200)
+    assert.equal((await broker.request('DELETE', '/api/v1/nodes/n3', undefined, { cookie: admin })).status, 204)
+    const line = { node: 'n2', resource: 'led', time: '2026-01-01T00:00:00Z', value: '1' }
+    assert.equal((await broker.request('POST', '/api/v1/history', line, { 'content-type': 'application/x-ndjson', cookie: admin })).status, 200)
+    // A gateway tells what it likes, but not that somebody did something.
+    await gateway.batch({ event: 'notice', kind: 'login', node: 'n1', message: 'forged' }, { event: 'notice', kind: 'disk_full', message: 'true' })
     const events = await until('the events', async () => {
       const { items } = (await broker.get('/api/v1/events?limit=1000', { cookie: admin })).json
       return items.some((e) => e.data?.by === 'user kim' && e.data.value === '7') && items
     })
     for (const type of ['login', 'login_failed', 'logout']) assert.ok(events.some((e) => e.type === type), type)
+    const by = (type) => events.filter((e) => e.type === type).map((e) => [e.node, e.data.by])
+    assert.deepEqual(by('labelled'), [['n2', 'user kim']])
+    assert.deepEqual(by('forgotten'), [['n3', 'user ada']])
+    assert.deepEqual(by('imported'), [[undefined, 'user ada']])
+    assert.deepEqual(events.filter((e) => /forged/.test(e.message)).map((e) => e.type), ['notice'])
+    assert.ok(events.some((e) => e.type === 'disk_full'))
     const failed = events.find((e) => e.type === 'login_failed' && e.data.user === 'kim')
     assert.equal(failed.data.address, '127.0.0.1')
     assert.doesNotMatch(JSON.stringify(events), /password of|my-secret-in/)
@@ -165,7 +178,11 @@ describe('credentials come and go while the broker runs', () => {
       const client = await broker.follower(three.token)
       return client.refused ? undefined : client
     })
+    const stream = await sse(broker, three.token)
     assert.equal((await third.closed).code, 1008)
+    const expired = Date.now()
+    await stream.ended
+    assert.ok(Date.now() - expired < 2000, 'a stream outlived its token')
     assert.equal((await broker.get('/api/v1/nodes', broker.bearer(three.token))).status, 401)
     sockets[1].send({ type: 'subscribe', id: 1 })
     await sockets[1].wait((m) => m.type === 'snapshot')
@@ -199,9 +216,9 @@ describe('credentials come and go while the broker runs', () => {
     const rotated = await run(['keys', 'rotate', '--key-file', broker.keys])
     assert.equal(rotated.code, 0, rotated.stderr)
     await broker.process.line(/read the keys/)
-    // What is open stays open; who connects anew with the old pair is shown so.
+    // What is open stays open, and retire would end it: it is shown with the old pair, as who comes anew with that.
     const oslo = await connect('oslo')
-    assert.equal((await listed()).oslo, 'previous keys')
+    assert.deepEqual(await listed(), { paris: `token ${bound.id}`, rome: 'previous keys', oslo: 'previous keys' })
     const made = await run(['keys', 'token', '--gateway', 'bern', '--key-file', broker.keys])
     const bern = await connect('bern', made.stdout.trim())
     assert.equal((await listed()).bern, 'current keys')
@@ -274,6 +291,22 @@ describe('listening beyond loopback', () => {
   })
 })
 
+describe('an open broker on loopback', () => {
+  it('is not read by a page whose name a stranger made to lead here', async () => {
+    const broker = await new GuardedBroker().serve('--allow-origin', 'http://iot.example:8000')
+    for (const path of ['/', '/api/v1/nodes', '/metrics', '/brand/logo']) {
+      const answer = await broker.get(path, { host: `rebind.example:${broker.port}` })
+      assert.equal(answer.status, 403, path)
+      assert.match(answer.json.detail, /rebind\.example.*--allow-origin/)
+    }
+    assert.equal((await broker.get('/healthz', { host: 'rebind.example' })).status, 200)
+    for (const host of [`localhost:${broker.port}`, '[::1]', 'broker', 'iot.example:8000']) {
+      assert.equal((await broker.get('/api/v1/nodes', { host })).status, 200, host)
+    }
+    await broker.end()
+  })
+})
+
 describe('an open broker behind a proxy', () => {
   it('says so, once, in its log', async () => {
     const broker = await new GuardedBroker().serve()
@@ -300,8 +333,9 @@ describe('the first user', () => {
     assert.equal((await broker.get(link[1])).status, 200)
     assert.equal((await broker.post('/setup', { code, user: 'ada', password: 'short' })).status, 400)
     assert.equal((await broker.post('/setup', { code: 'wrong', user: 'ada', password: 'long enough' })).status, 404)
-    const { status, cookie } = await broker.post('/setup', { code, user: 'ada', password: 'long enough' })
-    assert.equal(status, 303)
+    const [{ status, cookie }, late] = await Promise.all(['ada', 'eve'].map((user) => broker.post('/setup', { code, user, password: 'long enough' })))
+    assert.deepEqual([status, late.status], [303, 404])
+    assert.doesNotMatch(broker.process.stderr, /error:/)
     assert.deepEqual((await broker.get('/api/v1/session', { cookie })).json, { name: 'ada', role: 'admin', login: true })
     assert.equal((await broker.get(link[1])).status, 404)
     assert.equal((await broker.post('/setup', { code, user: 'eve', password: 'long enough' })).status, 404)

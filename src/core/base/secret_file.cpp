@@ -72,13 +72,13 @@ Result<void> check_secret_file(const std::string& path) {
   return judge(path, status);
 }
 
-Result<std::string> read_secret_file(const std::string& path, std::string_view what) {
+Result<std::string> read_secret_file(const std::string& path, std::string_view what, std::size_t most) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return unreadable(path, what, errno);
   struct stat status {};
   std::string out;
   int failed = ::fstat(fd, &status) != 0 ? errno : 0;
-  for (char buffer[4096]; failed == 0 && out.size() <= kMaxSecretBytes;) {
+  for (char buffer[4096]; failed == 0 && out.size() <= most;) {
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
     if (got > 0) out.append(buffer, static_cast<std::size_t>(got));
     if (got == 0) break;
@@ -90,7 +90,7 @@ Result<std::string> read_secret_file(const std::string& path, std::string_view w
     return make_error(Errc::usage, fmt::format("{} is a directory, not a {}", name, what));
   if (failed != 0) return unreadable(path, what, failed);
   if (auto good = judge(path, status); !good) return good.error();
-  if (out.size() > kMaxSecretBytes) {
+  if (out.size() > most) {
     return make_error(Errc::usage, fmt::format("{} is too long for a {}", name, what));
   }
   return out;

@@ -28,8 +28,9 @@ struct SecretSafety {
 [[nodiscard]] Result<void> check_secret_file(const std::string& path);
 
 /// The bytes of the file, checked likewise. `what` names it in errors: "key file". Errc::internal, with errno
-/// in `native`, when it cannot be read, Errc::usage when it is a folder or longer than kMaxSecretBytes.
-[[nodiscard]] Result<std::string> read_secret_file(const std::string& path, std::string_view what);
+/// in `native`, when it cannot be read, Errc::usage when it is a folder or longer than `most`.
+[[nodiscard]] Result<std::string> read_secret_file(const std::string& path, std::string_view what,
+                                                   std::size_t most = kMaxSecretBytes);
 
 /// The path of what systemd handed over as `name` (LoadCredential=, systemd.exec(5)); empty when it did not,
 /// or when it is blank, as an optional one is that is not there.

@@ -1,6 +1,9 @@
 // How clients of the MQTT-SN gateway come, subscribe, sleep and go.
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/base/text.h"
 #include "core/mqttsn/delivery.h"
 #include "core/mqttsn/gateway_core.h"
 
@@ -45,6 +48,15 @@ void GatewayCore::searched(const Peer& from) {
   send(from, {.type = Type::gwinfo, .gateway_id = options_.gateway_id});
 }
 
+bool GatewayCore::is_strange(const Session& session, const Peer& from) const {
+  if (!options_.trust_first_use || session.peer.address.empty()) return false;
+  const auto& known = session.peer;
+  if (known.address.host() == from.address.host() && known.node == from.node) return false;
+  return std::none_of(options_.released.begin(), options_.released.end(), [&](const std::string& pattern) {
+    return text::glob_match(pattern, session.client_id);
+  });
+}
+
 void GatewayCore::connect(const Peer& from, Packet& packet, TimePoint now) {
   if (!is_client_id(packet.data)) {
     send(from, {.type = Type::connack, .return_code = ReturnCode::not_supported});
@@ -61,6 +73,12 @@ void GatewayCore::connect(const Peer& from, Packet& packet, TimePoint now) {
     known->second->client_id = packet.data;
   }
   Session& session = *known->second;
+  if (is_strange(session, from)) {
+    send(from, {.type = Type::connack, .return_code = ReturnCode::not_supported});
+    return complain(from, GatewayDrop::not_connected,
+                    fmt::format("CONNECT as '{}', a client that was first at {}",
+                                text::escape_controls(session.client_id), session.peer.address.host()));
+  }
   if (session.reachable() && !(session.peer == from)) {
     // The newer wins; the older is told (MQTT 3.1.1 section 3.1.4).
     send(session.peer, {.type = Type::disconnect});
@@ -179,7 +197,8 @@ void GatewayCore::ping(const Peer& from, Packet& packet, TimePoint now) {
   if (!packet.data.empty()) {
     // A client that slept may speak from another address (NAT): its id says who it is.
     const auto known = sessions_.find(packet.data);
-    if (known != sessions_.end() && known->second->state == Session::State::asleep)
+    if (known != sessions_.end() && known->second->state == Session::State::asleep &&
+        !is_strange(*known->second, from))
       session = known->second.get();
   }
   if (session == nullptr || session->state == Session::State::closed) {

@@ -23,6 +23,8 @@ struct GatewayOptions {
   Duration retry_after = std::chrono::seconds(10);                ///< Tretry (section 7.2)
   int retries = 4;                                                ///< Nretry; negative: no limit
   std::vector<std::pair<std::uint16_t, std::string>> predefined;  ///< topic ids configured at both ends
+  bool trust_first_use = false;         ///< a client id stays with the host that used it first,
+  std::vector<std::string> released;    ///< unless it matches one of these patterns
   std::size_t sessions = 65'536;        ///< of all clients, connected or not; the longest silent gives way
   std::size_t topics = 4'096;           ///< of a client
   std::size_t subscriptions = 1'024;    ///< of a client
@@ -114,6 +116,8 @@ class GatewayCore {
   void handle_of(Session& session, Packet& packet, TimePoint now);
   void searched(const Peer& from);
   void connect(const Peer& from, Packet& packet, TimePoint now);
+  /// By trust on first use the client is another host's.
+  [[nodiscard]] bool is_strange(const Session& session, const Peer& from) const;
   void connected(Session& session, TimePoint now);
   void will_topic(Session& session, Packet& packet, TimePoint now);
   void will_message(Session& session, Packet& packet, TimePoint now);

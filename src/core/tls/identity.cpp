@@ -27,19 +27,19 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
   return SSL_TLSEXT_ERR_OK;
 }
 
-void warn_of_time(const SSL_CTX& context, const std::string& file) {
+void warn_of_time(const SSL_CTX& context, const std::string& option, const std::string& file) {
   const auto* const cert = SSL_CTX_get0_certificate(&context);
   if (cert == nullptr) return;
   if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
-    log::warn("--tls-cert {} has expired: clients will refuse it", file);
+    log::warn("{} {} has expired: clients will refuse it", option, file);
   if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-    log::warn("--tls-cert {} is not valid yet: clients will refuse it", file);
+    log::warn("{} {} is not valid yet: clients will refuse it", option, file);
 }
 
 }  // namespace
 
-Result<std::shared_ptr<Identity>> Identity::load(std::string cert, std::string key) {
-  std::shared_ptr<Identity> identity(new Identity(std::move(cert), std::move(key)));
+Result<std::shared_ptr<Identity>> Identity::load(std::string cert, std::string key, std::string options) {
+  std::shared_ptr<Identity> identity(new Identity(std::move(cert), std::move(key), std::move(options)));
   if (auto loaded = identity->reload(); !loaded) return std::move(loaded).error();
   return identity;
 }
@@ -61,8 +61,10 @@ Result<> Identity::reload() {
   SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, nullptr);
   if (SSL_CTX_set_cipher_list(ctx, kCiphers) != 1)
     return make_error(Errc::internal, "no cipher for TLS 1.2: " + openssl_reason());
-  if (auto loaded = load_certificate(*ctx, cert_, key_, "--tls-cert", "--tls-key"); !loaded) return loaded;
-  warn_of_time(*ctx, cert_);
+  const std::string option = options_ + "-cert";
+  if (auto loaded = load_certificate(*ctx, cert_, key_, option.c_str(), (options_ + "-key").c_str()); !loaded)
+    return loaded;
+  warn_of_time(*ctx, option, cert_);
   context_ = context;
   return {};
 }

@@ -13,9 +13,10 @@ namespace aiot::tls {
 /// runs. Connections that are open keep what they began with.
 class Identity {
  public:
-  /// Errc::internal names the file that cannot be read or does not fit, as --tls-cert or --tls-key; `key`
-  /// may be empty when the certificate's file holds it. A certificate out of its time is a warning.
-  static Result<std::shared_ptr<Identity>> load(std::string cert, std::string key);
+  /// Errc::internal names the file that cannot be read or does not fit, as `options`-cert or -key; `key` may
+  /// be empty when the certificate's file holds it. A certificate out of its time is a warning.
+  static Result<std::shared_ptr<Identity>> load(std::string cert, std::string key,
+                                                std::string options = "--tls");
   /// Reads the files again; with an error everything stays as it was.
   Result<> reload();
 
@@ -24,9 +25,10 @@ class Identity {
   [[nodiscard]] const std::string& cert_file() const { return cert_; }
 
  private:
-  Identity(std::string cert, std::string key) : cert_(std::move(cert)), key_(std::move(key)) {}
+  Identity(std::string cert, std::string key, std::string options)
+      : cert_(std::move(cert)), key_(std::move(key)), options_(std::move(options)) {}
 
-  std::string cert_, key_;
+  std::string cert_, key_, options_;
   std::shared_ptr<SSL_CTX> context_;
 };
 

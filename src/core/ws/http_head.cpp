@@ -159,6 +159,10 @@ Result<RequestHead> parse_request_head(std::string_view bytes) {
   const auto hosts = std::count_if(head.headers.begin(), head.headers.end(),
                                    [](const auto& field) { return field.first == "host"; });
   if (hosts > 1 || (hosts == 0 && head.minor > 0)) return bad("there must be one Host header");
+  // A proxy in front might go by the other one.
+  const auto credentials = std::count_if(head.headers.begin(), head.headers.end(),
+                                         [](const auto& field) { return field.first == "authorization"; });
+  if (credentials > 1) return bad("there must be at most one Authorization header");
   return head;
 }
 

@@ -208,11 +208,21 @@ Result<GatewayAdmission> Access::admit(const ws::UpgradeRequest& request, WallTi
   return GatewayAdmission{true, std::move(*token), std::string(wire::kGatewayV1)};
 }
 
+bool Access::is_current(std::string_view proof) const {
+  return proof == fingerprint(keys_.secret, keys_.private_key);
+}
+
+bool Access::is_previous(std::string_view proof) const {
+  return keys_.has_previous() && proof == fingerprint(keys_.previous_secret, keys_.previous_private_key);
+}
+
+std::string Access::credential(const std::string& id, std::string_view proof) const {
+  if (id != kCurrentKeys && id != kPreviousKeys) return id;
+  return std::string(is_current(proof) ? kCurrentKeys : is_previous(proof) ? kPreviousKeys : "retired keys");
+}
+
 bool Access::gateway_holds(const Principal& principal, WallTime) const {
-  const bool by_keys = principal.proof == fingerprint(keys_.secret, keys_.private_key) ||
-                       (keys_.has_previous() &&
-                        principal.proof == fingerprint(keys_.previous_secret, keys_.previous_private_key));
-  if (!by_keys) return false;
+  if (!is_current(principal.proof) && !is_previous(principal.proof)) return false;
   return principal.name.empty()
              ? options_.shared_token
              : !is_revoked(contents_, principal.name, principal.issued.value_or(WallTime()));

@@ -44,10 +44,15 @@ class Access {
   [[nodiscard]] Result<GatewayAdmission> admit(const ws::UpgradeRequest& request, WallTime now);
   /// It may go on: its user, token or key is there as it was.
   [[nodiscard]] bool holds(const Principal& principal, WallTime now) const;
+  /// What a gateway that came with this id and proof of its Principal would be told to have come with now:
+  /// keys are rotated and retired meanwhile. "current keys", "previous keys", "retired keys", "token ID".
+  [[nodiscard]] std::string credential(const std::string& id, std::string_view proof) const;
 
   /// Everyone may do everything.
   [[nodiscard]] bool is_open() const;
   [[nodiscard]] Role anonymous() const;
+  /// Other machines can reach this broker.
+  [[nodiscard]] bool is_exposed() const { return exposed_; }
   [[nodiscard]] const access::Contents& contents() const { return contents_; }
   [[nodiscard]] const AccessOptions& options() const { return options_; }
   [[nodiscard]] Logins& logins() { return logins_; }
@@ -61,6 +66,8 @@ class Access {
   const access::Token* find_token(std::string_view secret);
   void warn_of_proxy(const ws::Headers& headers);
   [[nodiscard]] Result<Principal> by_token(std::string_view secret, WallTime now);
+  [[nodiscard]] bool is_current(std::string_view proof) const;
+  [[nodiscard]] bool is_previous(std::string_view proof) const;
   [[nodiscard]] bool gateway_holds(const Principal& principal, WallTime now) const;
 
   AccessOptions options_;

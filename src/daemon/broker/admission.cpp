@@ -34,7 +34,7 @@ Result<Principal> admit_token(const GatewayRules& rules, std::string_view token)
   Principal out;
   out.kind = Principal::Kind::gateway;
   out.name = std::move(claim->gateway);
-  out.id = claim->previous ? "previous keys" : "current keys";
+  out.id = claim->previous ? kPreviousKeys : kCurrentKeys;
   out.proof = claim->previous ? fingerprint(keys.previous_secret, keys.previous_private_key)
                               : fingerprint(keys.secret, keys.private_key);
   out.issued = claim->issued;
@@ -87,6 +87,20 @@ bool origin_allowed(std::string_view origin, std::string_view host, std::string_
   return std::any_of(allowed.begin(), allowed.end(), [&](std::string entry) {
     while (!entry.empty() && entry.back() == '/') entry.pop_back();
     return entry == "*" || text::lower(entry) == asked;
+  });
+}
+
+bool host_allowed(std::string_view host, std::string_view own_name, const std::vector<std::string>& allowed) {
+  const std::string asked = text::lower(host);
+  // Nobody owns a name without a dot on the internet, so that no stranger's page has one.
+  const bool plain =
+      !asked.starts_with('[') && asked.substr(0, asked.find(':')).find('.') == std::string::npos;
+  if (plain || is_own_authority(asked, own_name)) return true;
+  return std::any_of(allowed.begin(), allowed.end(), [&](std::string_view entry) {
+    const auto scheme = entry.find("://");
+    while (!entry.empty() && entry.back() == '/') entry.remove_suffix(1);
+    return entry == "*" ||
+           (scheme != std::string_view::npos && text::lower(entry.substr(scheme + 3)) == asked);
   });
 }
 

@@ -235,6 +235,12 @@ class BrokerImpl final : public Broker {
       return responder.reply(
           problem(403, Errc::unauthorized, "pages of this origin may not use this broker"));
     }
+    const bool is_probe = path == "/healthz" || path == "/readyz";
+    if (const auto host = request.header("host"); !is_probe && !reception_.may_be_called(host)) {
+      return responder.reply(problem(
+          403, Errc::unauthorized,
+          fmt::format("this broker is not known as {}; --allow-origin http://{} would say so", host, host)));
+    }
     auto principal = access_.identify(request.headers, request.secure, loop_.now(), loop_.wall_now());
     if (page) {
       return login_.handle(request, std::move(responder), principal ? *principal : Principal());
@@ -246,8 +252,7 @@ class BrokerImpl final : public Broker {
       }
       return rest_.handle(std::move(request), std::move(responder), std::move(*principal));
     }
-    const bool ours =
-        path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/ws" || path == "/gw";
+    const bool ours = is_probe || path == "/metrics" || path == "/ws" || path == "/gw";
     if (ours && request.method != "GET") return responder.reply(only_get());
     if (path == "/healthz") return responder.reply(plain(200, "ok\n"));
     if (path == "/readyz") {
@@ -261,7 +266,8 @@ class BrokerImpl final : public Broker {
     }
     // The dashboard shows nothing to somebody without a role; his browser goes where he gets one.
     const bool may_read = principal && principal->may_read();
-    const bool wants_page = reads && request.header("accept").find("text/html") != std::string_view::npos;
+    const bool wants_page = reads && (path == "/" || path == "/index.html" ||
+                                      request.header("accept").find("text/html") != std::string_view::npos);
     if (wants_page && !may_read) {
       return responder.reply(see_other(login_path(request)));
     }

@@ -265,6 +265,9 @@ bool LoginRoutes::may_set_up(std::string_view code) const {
 }
 
 void LoginRoutes::made(Attempt& attempt) {
+  // Of two that opened the link at a time, the second.
+  if (!attempt.made && access_.contents().has_clients())
+    return attempt.responder.reply(message_page(404, "This link is not, or no longer, good."));
   if (!attempt.made) {
     log::error("the first user could not be made: {}", attempt.made.error().message);
     return attempt.responder.reply(

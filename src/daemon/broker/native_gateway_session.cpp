@@ -92,6 +92,7 @@ void NativeGatewaySession::hello(const wire::Hello& hello) {
       {hello.name, hello.site, hello.stream, hello.software, connection_->peer().text(), true}, *this,
       services_.now());
   gateway_->credential = principal_.id;
+  gateway_->proof = principal_.proof;
   log::info("gateway {} connected from {}", text::escape_controls(hello.name), connection_->peer().text());
   wire::Welcome welcome{"aiot " AIOT_VERSION, acknowledged_};
   welcome.journal = true;

@@ -90,7 +90,7 @@ void write_node(JsonWriter& json, const Node& node, const Scope& scope) {
   json.close_object();
 }
 
-void write_gateway(JsonWriter& json, const GatewayRecord& gateway) {
+void write_gateway(JsonWriter& json, const GatewayRecord& gateway, std::string_view credential) {
   json.open_object();
   json.string("name", gateway.name);
   if (!gateway.site.empty()) json.string("site", gateway.site);
@@ -99,7 +99,7 @@ void write_gateway(JsonWriter& json, const GatewayRecord& gateway) {
   json.string("peer", gateway.peer);
   json.string("software", gateway.software);
   if (!gateway.stream.empty()) json.string("stream", gateway.stream);
-  if (!gateway.credential.empty()) json.string("credential", gateway.credential);
+  if (!credential.empty()) json.string("credential", credential);
   json.string("connected_since", format_utc(gateway.connected_since));
   json.string("last_seen", format_utc(gateway.last_seen));
   json.number("nodes", gateway.nodes);

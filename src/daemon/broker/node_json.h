@@ -21,7 +21,8 @@ void write_value(wire::JsonWriter& json, std::string_view bytes, std::optional<s
 void write_labels(wire::JsonWriter& json, const Node& node);
 /// With those resources that `scope` covers.
 void write_node(wire::JsonWriter& json, const Node& node, const Scope& scope);
-void write_gateway(wire::JsonWriter& json, const GatewayRecord& gateway);
+/// `credential`: by what it has proved itself, as Access::credential says.
+void write_gateway(wire::JsonWriter& json, const GatewayRecord& gateway, std::string_view credential);
 
 /// What came of a write, for its event: a sentence, and members beside it.
 [[nodiscard]] std::string write_sentence(const NodeRequest& request, const Result<wire::Answer>& result);

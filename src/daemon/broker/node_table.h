@@ -45,7 +45,8 @@ struct GatewayRecord {
   std::string stream;  ///< of the native wire
   std::string software;
   std::string peer;
-  std::string credential;  ///< by what it proved itself: "current keys", "previous keys", "token ID"
+  std::string credential;  ///< by what it proved itself when it came (Principal::id)
+  std::string proof;       ///< Principal::proof
   bool native = false;
   GatewayLink* link = nullptr;  ///< null while disconnected
   WallTime connected_since{};

@@ -24,6 +24,7 @@ void PyaiotGatewaySession::opened(ws::WsConnection& connection) {
   gateway_ = &services_.routing.connected({name_, {}, {}, "pyaiot", connection.peer().text(), false}, *this,
                                           services_.now());
   gateway_->credential = principal_.id;
+  gateway_->proof = principal_.proof;
   log::info("gateway {} connected from {} on pyaiot's wire", name_, connection.peer().text());
   // The broker is the one client that asks for everything; those that join are served from its own table.
   connection.send_text(pyaiot::client_joined(random_uuid()));

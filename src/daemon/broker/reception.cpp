@@ -23,6 +23,12 @@ bool Reception::may_come_from(std::string_view origin, std::string_view host) co
                         services_.access.anonymous() == Role::none);
 }
 
+bool Reception::may_be_called(std::string_view host) const {
+  const Access& access = services_.access;
+  return access.is_exposed() || access.anonymous() == Role::none ||
+         host_allowed(host, own_name_, services_.options.allow_origins);
+}
+
 ws::UpgradeDecision Reception::decide(const ws::UpgradeRequest& request) {
   if (request.path == "/gw") return pace(admit_gateway(request), true);
   if (request.path == "/ws") return pace(admit_client(request), false);

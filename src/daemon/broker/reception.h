@@ -58,6 +58,9 @@ class Reception {
 
   /// Whether a page of that origin may use this broker, which it calls `host`.
   [[nodiscard]] bool may_come_from(std::string_view origin, std::string_view host) const;
+  /// Whether a request may call this broker `host`: any name will do unless those that this machine lets in
+  /// may read without credentials.
+  [[nodiscard]] bool may_be_called(std::string_view host) const;
 
   /// Closes the sessions of those for whom `holds(principal)` is false.
   template <class Holds>

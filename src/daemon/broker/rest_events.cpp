@@ -51,7 +51,7 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
 
   void attached(UniqueFunction<void()> wake) override {
     wake_ = std::move(wake);
-    timer_->start(kStillThere);
+    timer_->start(next_look());
     if (catching_up_) ask();
   }
   std::string take() override {
@@ -109,8 +109,14 @@ class EventStream final : public ws::HttpStream, public StoreRecords::Follower {
       wake_();
     });
   }
+  /// The end of a token is no event.
+  [[nodiscard]] Duration next_look() const {
+    if (!principal_.expires) return kStillThere;
+    const Duration left = *principal_.expires - services_.loop.wall_now();
+    return std::clamp(left, Duration(std::chrono::milliseconds(1)), kStillThere);
+  }
   void still_there() {
-    timer_->start(kStillThere);
+    timer_->start(next_look());
     if (!out_.empty()) return;
     if (catching_up_ && !may_no_more()) {
       if (!under_way_) ask();

@@ -131,6 +131,18 @@ Result<void> read_line(std::string_view line, Imported& out) {
   return out.format.empty() ? Result<void>() : take_format(out);
 }
 
+/// For the record: who did it.
+void note_import(const RestServices& services, const Principal& who, std::size_t count) {
+  std::string data;
+  wire::JsonWriter json(data);
+  json.open_object();
+  json.string("by", who.label());
+  json.number("count", count);
+  json.close_object();
+  services.records.event(
+      {"imported", {}, {}, fmt::format("{} values were imported by {}", count, who.label()), {}, data});
+}
+
 }  // namespace
 
 void show_history(const RestServices& services, RestCall call) {
@@ -204,14 +216,15 @@ void import_history(const RestServices& services, RestCall call) {
     services.store->update(line.node, {line.resource, line.value, time, line.content_format, line.raw_json,
                                        line.time_uncertain});
   struct Waiting {
+    RestServices services;
     RestCall call;
-    std::weak_ptr<char> alive;
     std::size_t count;
   };
-  auto waiting = std::make_unique<Waiting>(Waiting{std::move(call), services.alive, lines.size()});
+  auto waiting = std::make_unique<Waiting>(Waiting{services, std::move(call), lines.size()});
   services.store->commit({}, {}, 0, [waiting = std::move(waiting)](const Result<void>& result) {
-    if (waiting->alive.expired()) return;
+    if (waiting->services.alive.expired()) return;
     if (!result) return waiting->call.reply(problem(500, result.error()));
+    note_import(waiting->services, waiting->call.principal, waiting->count);
     waiting->call.reply(json_response(fmt::format(R"({{"imported":{}}})", waiting->count)));
   });
 }

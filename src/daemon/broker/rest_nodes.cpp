@@ -156,6 +156,23 @@ std::optional<std::size_t> parse_limit(std::string_view text, std::size_t otherw
   return limit;
 }
 
+/// For the record: who did it.
+void note(const RestServices& services, std::string_view type, const RestCall& call, const Node* node,
+          std::string_view what) {
+  std::string data;
+  wire::JsonWriter json(data);
+  json.open_object();
+  json.string("by", call.principal.label());
+  json.close_object();
+  const std::string gateway = node != nullptr ? node->owner->name : std::string();
+  services.records.event({type,
+                          gateway,
+                          call.path[0],
+                          fmt::format("node {} was {} by {}", call.path[0], what, call.principal.label()),
+                          {},
+                          std::move(data)});
+}
+
 void label_node(const RestServices& services, RestCall call) {
   const auto labels = parse_labels(call.request.body);
   if (!labels) return call.reply(problem(400, labels.error()));
@@ -174,6 +191,7 @@ void label_node(const RestServices& services, RestCall call) {
   if (!services.routing.label(call.path[0], *labels)) {
     return call.reply(problem(404, Errc::rejected, fmt::format("no node is named {}", call.path[0])));
   }
+  note(services, "labelled", call, node, "labelled");
   show_node(services, std::move(call));
 }
 
@@ -216,7 +234,8 @@ void list_gateways(const RestServices& services, RestCall call) {
   const bool more = first_page(
       found, page->limit, [](const GatewayRecord& gateway) -> const std::string& { return gateway.name; });
   Page out;
-  for (const GatewayRecord* gateway : found) write_gateway(out.json, *gateway);
+  for (const GatewayRecord* gateway : found)
+    write_gateway(out.json, *gateway, services.access.credential(gateway->credential, gateway->proof));
   call.reply(json_response(out.finish(found.empty() ? "" : found.back()->name, more)));
 }
 
@@ -235,6 +254,7 @@ void forget_node(const RestServices& services, RestCall call) {
   if (!services.routing.forget(call.path[0])) {
     return call.reply(problem(404, Errc::rejected, fmt::format("no node is named {}", call.path[0])));
   }
+  note(services, "forgotten", call, nullptr, "forgotten");
   ws::HttpResponse response;
   response.status = 204;
   call.reply(std::move(response));

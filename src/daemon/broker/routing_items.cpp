@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 /// What native gateways tell: their node table, and items with and without numbers.
@@ -18,6 +19,40 @@ bool is_raw_json(const Node& node, const Update& update) {
   if (update.content_format != content_format::kJson || node.protocol == "CoAP") return false;
   wire::JsonReader reader(update.bytes);
   return reader.skip() && reader.finish();
+}
+
+/// What the broker notes by itself, and some of it for the record of who did what: no gateway's to say.
+bool is_own_event(std::string_view type) {
+  constexpr std::array kOwn = {"joined",
+                               "out",
+                               "reset",
+                               "gateway_up",
+                               "gateway_down",
+                               "write",
+                               "login",
+                               "logout",
+                               "gap",
+                               "login_failed",
+                               "stream_replaced",
+                               "user_added",
+                               "name_conflict",
+                               "labelled",
+                               "forgotten",
+                               "access_changed",
+                               "node_refused",
+                               "node_handed_over",
+                               "imported",
+                               "store_damaged",
+                               "store_failed",
+                               "store_recovered"};
+  return std::find(kOwn.begin(), kOwn.end(), type) != kOwn.end();
+}
+
+/// A gateway's notice, as an event.
+Event event_of(const GatewayRecord& gateway, const wire::Notice& notice) {
+  if (!is_own_event(notice.type)) return {notice.type, gateway.name, notice.uid, notice.message, notice.time};
+  return {"notice", gateway.name, notice.uid, fmt::format("{}: {}", notice.type, notice.message),
+          notice.time};
 }
 
 WallTime or_now(WallTime time, Now now) { return time == WallTime{} ? now.wall : time; }
@@ -106,9 +141,7 @@ void Routing::take(GatewayRecord& gateway, std::span<const wire::Item> items, bo
       self.tell_address(*node);
       if (numbered) self.note_reset(*node, gateway, or_now(reset.time, now));
     }
-    void operator()(const wire::Notice& notice) const {
-      self.events_.event({notice.type, gateway.name, notice.uid, notice.message, notice.time});
-    }
+    void operator()(const wire::Notice& notice) const { self.events_.event(event_of(gateway, notice)); }
   };
   const Visitor visitor{*this, gateway, numbered, now};
   for (const wire::Item& item : items) std::visit(visitor, item);
@@ -134,9 +167,7 @@ void Routing::replay(GatewayRecord& gateway, std::span<const wire::Item> items, 
     void operator()(const wire::NodeReset& reset) const {
       if (Node* node = own(reset.uid)) self.note_reset(*node, gateway, or_now(reset.time, now));
     }
-    void operator()(const wire::Notice& notice) const {
-      self.events_.event({notice.type, gateway.name, notice.uid, notice.message, notice.time});
-    }
+    void operator()(const wire::Notice& notice) const { self.events_.event(event_of(gateway, notice)); }
   };
   const Visitor visitor{*this, gateway, now};
   for (const wire::Item& item : items) std::visit(visitor, item);

@@ -91,7 +91,7 @@ class NodeGateway final : public Gateway, private Effects {
       policy_.listening(std::move(own));
     }
     if (options_.ws) {
-      ws_ = std::make_unique<WebSocketSource>(loop_, policy_, *allow);
+      ws_ = std::make_unique<WebSocketSource>(loop_, policy_, *allow, options_.ws_files);
       if (auto bound = ws_->listen(*options_.ws); !bound) return bound;
     }
     if (!options_.state_dir.empty()) {
@@ -146,6 +146,7 @@ class NodeGateway final : public Gateway, private Effects {
   }
 
   void reload() override {
+    if (ws_) ws_->reload();
     if (!security_) return;
     if (auto read = security_->reload(); !read)
       return log::error("the nodes' keys and certificates stay as they were: {}", read.error().message);
@@ -264,6 +265,8 @@ class NodeGateway final : public Gateway, private Effects {
     MqttSnOptions options;
     options.gateway.gateway_id = options_.mqttsn_id;
     options.gateway.predefined = options_.mqttsn_topics;
+    options.gateway.trust_first_use = options_.trust_first_use;
+    options.gateway.released = options_.release;
     options.gateway.retry_after = options_.mqttsn_retry;
     options.gateway.retries = options_.mqttsn_retries;
     options.state_dir = options_.state_dir;

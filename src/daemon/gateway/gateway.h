@@ -15,6 +15,7 @@
 #include "core/tls/client_files.h"
 #include "core/tls/listener_files.h"
 #include "daemon/gateway/counters.h"
+#include "daemon/gateway/web_socket_files.h"
 
 namespace aiot {
 
@@ -51,6 +52,7 @@ struct Options {
   std::optional<SocketAddress> coaps;    ///< DTLS and TLS listener; none: off
   tls::ListenerFiles coaps_files;        ///< whom it lets in
   std::optional<SocketAddress> ws;       ///< WebSocket nodes; none: off
+  WebSocketFiles ws_files;               ///< whom that lets in
   std::optional<SocketAddress> mqttsn;   ///< MQTT-SN clients; none: off
   std::optional<SocketAddress> metrics;  ///< where /metrics is served; none: nowhere
   std::uint8_t mqttsn_id = 1;            ///< GwId
@@ -80,7 +82,7 @@ class Gateway {
   [[nodiscard]] virtual std::vector<std::pair<std::string, SocketAddress>> listeners() const = 0;
   /// What came in, and where it went.
   [[nodiscard]] virtual Counters counters() = 0;
-  /// SIGHUP: the nodes' keys and certificates again; a bad file is logged and what was before stays.
+  /// SIGHUP: the nodes' keys, tokens and certificates again; a bad file is logged and what was before stays.
   virtual void reload() = 0;
   /// Says good-bye to the broker, saves the node table; `done` within `deadline`.
   virtual void stop(Duration deadline, Completion<> done) = 0;

@@ -84,8 +84,9 @@ void Keeper::changed(const Node& node) {
 
 bool Keeper::add(const std::string& uid) {
   const Node* node = policy_.table().find(uid);
-  // A WebSocket's node is gone with its connection.
-  if (node == nullptr || node->named || node->protocol == Protocol::websocket) return false;
+  if (node == nullptr || node->named) return false;
+  // A WebSocket's node is gone with its connection; what it has proved to be is not.
+  if (node->protocol == Protocol::websocket && node->credential.empty()) return false;
   if (node->protocol == Protocol::coap && node->address.empty()) return false;
   append_node(text_, *node);
   return true;

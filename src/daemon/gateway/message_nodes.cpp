@@ -63,12 +63,16 @@ Result<Node*> MessageNodes::heard(const NodeSource& from, bool brings_value, con
   } else if (node->protocol != from.protocol) {
     return refuse(Drop::uid_conflict,
                   fmt::format("the uid '{}' of node '{}' is another node's", uid, from.id));
-  } else if (policy_.is_stranger(*node, from.address, now)) {
+  } else if (node->credential != from.credential &&
+             policy_.claims_.is_foreign(*node, {from.address, {}, {}, std::string(from.credential)}, now)) {
+    return make_error(Errc::rejected, fmt::format("node id '{}' belongs to who has its credential", from.id));
+  } else if (from.credential.empty() && policy_.is_stranger(*node, from.address, now)) {
     return refuse(Drop::uid_conflict, fmt::format("node id '{}' belongs to another address", from.id));
   } else if (from.retained) {
     return node->live ? node : nullptr;
   }
   if (!from.address.empty()) node->address = from.address;
+  if (!from.credential.empty()) node->credential = from.credential;
   if (brings_value) {
     policy_.seen(*node, now);
   } else {

@@ -23,6 +23,7 @@ struct NodeSource {
   SocketAddress address;  ///< where it speaks from; empty when unknown
   /// It may be what an MQTT-SN node said here, come back from the broker that it was passed on to.
   bool may_be_echo = false;
+  std::string_view credential = {};  ///< what it has proved to be; empty for nothing
 };
 
 /// Nodes that are told by messages and answer by reporting values: MQTT, MQTT-SN, WebSocket. A write is

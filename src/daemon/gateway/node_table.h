@@ -64,8 +64,8 @@ struct Node {
   std::string id;         ///< its name in its own protocol; empty for CoAP
   SocketAddress address;  ///< last source, with its port; empty for MQTT
   SocketAddress local;    ///< the address of ours it spoke to: a NAT lets only that one back in
-  /// It came over DTLS or TLS and has proved this ("psk:IDENTITY", "cert:SUBJECT"): it speaks and is spoken to by
-  /// nothing else from then on. Empty: it came in the clear.
+  /// It has proved this ("psk:IDENTITY" or "cert:SUBJECT" over DTLS or TLS, "token:ID" on a WebSocket): it
+  /// speaks and is spoken to by nothing else from then on. Empty: nothing.
   std::string credential;
   std::uint16_t server_port = 5683;
   Duration agreed_silence{};       ///< it sleeps so long at most; zero: the usual time counts

@@ -273,10 +273,10 @@ void Policy::restore(SavedNode saved, const Now& now) {
   }
   if (is_coap) {
     table_.place(*node, saved.address);
-    node->credential = std::move(saved.credential);
   } else {
     node->address = saved.address;
   }
+  node->credential = std::move(saved.credential);
   node->server_port = saved.server_port;
   node->first_seen = saved.first_seen;
   // A clock that stepped back must not make nodes live for ever, nor kill them.

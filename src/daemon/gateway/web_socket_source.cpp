@@ -38,6 +38,14 @@ std::string query_value(std::string_view query, std::string_view name) {
   return {};
 }
 
+/// The token of Authorization: Bearer TOKEN (RFC 6750 section 2.1); empty without.
+std::string bearer_of(const ws::UpgradeRequest& request) {
+  constexpr std::string_view kBearer = "bearer ";
+  const auto field = request.header("authorization");
+  if (text::lower(field.substr(0, kBearer.size())) != kBearer) return {};
+  return std::string(text::trim(field.substr(kBearer.size())));
+}
+
 }  // namespace
 
 class WebSocketSource::Session final : public ws::WsSession {
@@ -60,6 +68,8 @@ class WebSocketSource::Session final : public ws::WsSession {
 
   std::string id;
   SocketAddress peer;
+  std::string token;       ///< with which it came; empty without
+  std::string credential;  ///< what that proves
   TimePoint since{};
   bool joined = false;
   ws::WsConnection* connection = nullptr;
@@ -68,16 +78,30 @@ class WebSocketSource::Session final : public ws::WsSession {
   WebSocketSource& source_;
 };
 
-WebSocketSource::WebSocketSource(EventLoop& loop, Policy& policy, AllowList allow)
+WebSocketSource::WebSocketSource(EventLoop& loop, Policy& policy, AllowList allow, WebSocketFiles files)
     : loop_(loop),
       policy_(policy),
       allow_(std::move(allow)),
+      files_(std::move(files)),
       tick_timer_(loop.make_timer([this] { tick(); })) {}
 
 WebSocketSource::~WebSocketSource() = default;
 
 Result<void> WebSocketSource::listen(const SocketAddress& address) {
+  if (!files_.tokens.empty()) {
+    auto tokens = NodeTokens::read(files_.tokens);
+    if (!tokens) return tokens.error();
+    tokens_ = std::move(*tokens);
+  }
   ws::HttpServerOptions options;
+  if (!files_.cert.empty()) {
+    auto identity = tls::Identity::load(files_.cert, files_.key, "--ws");
+    if (!identity) return identity.error();
+    options.identity = identity_ = std::move(*identity);
+  }
+  if (tokens_ && !identity_ && !address.is_loopback())
+    log::warn("ws {} speaks no TLS: nodes' tokens can be read on the way; --ws-cert ends that",
+              address.text());
   options.listen = address;
   options.max_message = kMaxMessage;
   options.max_connections = kMaxNodes;
@@ -96,50 +120,67 @@ Result<void> WebSocketSource::listen(const SocketAddress& address) {
   return {};
 }
 
+ws::UpgradeDecision WebSocketSource::deny(const ws::UpgradeRequest& request, Drop reason, int status,
+                                          std::string why) {
+  policy_.drop(reason);
+  if (complaints_.allow()) log::warn("WebSocket node {}: {}", request.peer.text(), why);
+  return {nullptr, {}, status, std::move(why)};
+}
+
 ws::UpgradeDecision WebSocketSource::admit(const ws::UpgradeRequest& request) {
-  ws::UpgradeDecision decision;
-  if (!allow_.admits(request.peer)) {
-    policy_.drop(Drop::not_allowed);
-    decision.refuse_status = 403;
-    decision.refuse_reason = "nodes of this network are not admitted here";
-    return decision;
-  }
-  if (request.path != "/node" && request.path != "/node/") {
-    decision.refuse_reason = "nodes connect to /node";
-    return decision;
-  }
+  if (!allow_.admits(request.peer))
+    return deny(request, Drop::not_allowed, 403, "nodes of this network are not admitted here");
+  if (request.path != "/node" && request.path != "/node/")
+    return {nullptr, {}, 404, "nodes connect to /node"};
   auto id = query_value(request.query, "uid");
   if (!id.empty() && !is_node_id(id)) {
-    policy_.drop(Drop::bad_uid);
-    if (complaints_.allow())
-      log::warn("WebSocket node {}: uid '{}' cannot be used", request.peer.text(), text::escape_controls(id));
-    decision.refuse_status = 400;
-    decision.refuse_reason = "uid must be 1 to 64 printable characters without '/', '+' and '#'";
-    return decision;
+    return deny(request, Drop::bad_uid, 400,
+                fmt::format("uid '{}': it must be 1 to 64 printable characters without '/', '+' and '#'",
+                            text::escape_controls(id)));
   }
+  std::string token;
+  if (tokens_) {
+    token = bearer_of(request);
+    const std::string* owner = tokens_->owner(token);
+    if (owner == nullptr) {
+      return deny(request, Drop::not_allowed, 401,
+                  token.empty() ? "nodes need a token here: Authorization: Bearer TOKEN"
+                                : "this gateway does not know the token");
+    }
+    if (!id.empty() && id != *owner) {
+      return deny(request, Drop::not_allowed, 403,
+                  fmt::format("the token is of '{}', not of '{}'", *owner, text::escape_controls(id)));
+    }
+    id = *owner;
+  }
+  ws::UpgradeDecision decision;
   // pyaiot's nodes offer none; to one that does, the first is answered as browsers require.
   if (!request.subprotocols.empty()) decision.subprotocol = request.subprotocols.front();
-  decision.session = std::make_unique<Session>(*this, std::move(id), request.peer);
+  auto session = std::make_unique<Session>(*this, std::move(id), request.peer);
+  if (!token.empty()) session->credential = "token:" + session->id;
+  session->token = std::move(token);
+  decision.session = std::move(session);
   return decision;
 }
 
 NodeSource WebSocketSource::source(const Session& session) const {
-  return {Protocol::websocket, session.id, false, session.peer};
+  return {Protocol::websocket, session.id, false, session.peer, false, session.credential};
 }
 
 bool WebSocketSource::join(Session& session) {
   nameless_.erase(&session);
   if (session.id.empty()) session.id = random_uuid();
+  // Who is refused does not take the place of who is there.
+  if (auto taken = policy_.messages().alive(source(session), now()); !taken) {
+    refuse(session, kTryAgain, taken.error().message);
+    return false;
+  }
   Session* before = std::exchange(by_id_[session.id], &session);
   if (before != nullptr && before != &session) {
     before->joined = false;  // its closing is not the node's
     before->connection->close(kPolicyViolation, "the node has connected anew");
   }
   session.joined = true;
-  if (auto taken = policy_.messages().alive(source(session), now()); !taken) {
-    refuse(session, kTryAgain, taken.error().message);
-    return false;
-  }
   policy_.messages().set_lifetime(Protocol::websocket, session.id, kForEver);
   return true;
 }
@@ -201,6 +242,28 @@ Result<void> WebSocketSource::tell(const Node& node, const NodeMessage& message)
     connection.send_text(kWebSocketDiscover);  // for the policy's own sake it was sent on connecting
   }
   return {};
+}
+
+void WebSocketSource::reload() {
+  if (identity_) {
+    if (auto read = identity_->reload(); !read)
+      log::error("the certificate of WebSocket nodes' listener stays as it was: {}", read.error().message);
+  }
+  if (!tokens_) return;
+  auto tokens = NodeTokens::read(files_.tokens);
+  if (!tokens) return log::error("the nodes' tokens stay as they were: {}", tokens.error().message);
+  tokens_ = std::move(*tokens);
+  log::info("read the nodes' tokens again: {}", tokens_->size());
+  std::vector<Session*> over;
+  for (const auto& [id, session] : by_id_) {
+    const std::string* owner = tokens_->owner(session->token);
+    if (owner == nullptr || *owner != id) over.push_back(session);
+  }
+  for (Session* session : over) {
+    closed(*session);  // what it says until its connection has gone is nobody's
+    session->joined = false;
+    session->connection->close(kPolicyViolation, "the token is no longer good");
+  }
 }
 
 void WebSocketSource::tick() {

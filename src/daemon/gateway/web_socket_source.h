@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -8,22 +9,29 @@
 
 #include "core/base/log.h"
 #include "core/loop/event_loop.h"
+#include "core/tls/identity.h"
 #include "core/ws/http_server.h"
 #include "daemon/gateway/allow_list.h"
 #include "daemon/gateway/message_nodes.h"
+#include "daemon/gateway/node_tokens.h"
+#include "daemon/gateway/web_socket_files.h"
 
 namespace aiot::gateway {
 
 /// Nodes on WebSockets at /node. One is named by `?uid=` or a `uid` in its first message; one that names
-/// itself by neither is a new node each time it connects. It is out when its connection closes.
+/// itself by neither is a new node each time it connects. It is out when its connection closes. With a file
+/// of tokens each has to show one, and its name is the one that goes with that.
 class WebSocketSource {
  public:
-  WebSocketSource(EventLoop& loop, Policy& policy, AllowList allow);
+  WebSocketSource(EventLoop& loop, Policy& policy, AllowList allow, WebSocketFiles files);
   ~WebSocketSource();
 
-  /// Errc::unreachable when the address is in use.
+  /// Errc::unreachable when the address is in use; others name a file that cannot be used.
   Result<void> listen(const SocketAddress& address);
   [[nodiscard]] SocketAddress bound() const { return server_->bound(); }
+  /// Reads tokens and certificate again; those whose token is no longer there are closed. What cannot be read
+  /// is logged, and stays as it was.
+  void reload();
   Result<void> tell(const Node& node, const NodeMessage& message);
   /// Closes every connection; `done` once they are gone or after `deadline`.
   void stop(Duration deadline, Completion<> done);
@@ -31,6 +39,7 @@ class WebSocketSource {
  private:
   class Session;
   ws::UpgradeDecision admit(const ws::UpgradeRequest& request);
+  ws::UpgradeDecision deny(const ws::UpgradeRequest& request, Drop reason, int status, std::string why);
   void received(Session& session, std::string_view text, bool binary);
   /// The node is there, under the name it has given itself or a random one.
   bool join(Session& session);
@@ -43,6 +52,9 @@ class WebSocketSource {
   EventLoop& loop_;
   Policy& policy_;
   AllowList allow_;
+  WebSocketFiles files_;
+  std::optional<NodeTokens> tokens_;         ///< none: nodes need no token
+  std::shared_ptr<tls::Identity> identity_;  ///< null without TLS
   std::unordered_map<std::string, Session*> by_id_;
   std::unordered_set<Session*> nameless_;  ///< open, and may still name themselves
   TimePoint told_alive_{};

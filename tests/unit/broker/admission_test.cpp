@@ -74,6 +74,21 @@ TEST_CASE("where nobody may anything without credentials, any name is as good as
   CHECK_FALSE(origin_allowed("null", "iot.example", "h", {}, true));
 }
 
+TEST_CASE("a broker of this machine is not read under a name that a stranger made to lead here") {
+  for (const std::string host : {"", "127.0.0.1:8000", "[::1]:8000", "localhost", "x.localhost:8000",
+                                 "pi.lan:8000", "broker:8000", "h"}) {
+    CAPTURE(host);
+    CHECK(host_allowed(host, "pi.lan", {}));
+  }
+  for (const std::string host :
+       {"rebind.evil:8000", "pi.lan.evil", "localhost.evil", "1.2.3.4.evil:80", "[::1].evil"}) {
+    CAPTURE(host);
+    CHECK_FALSE(host_allowed(host, "pi.lan", {"http://other.evil", "http://rebind.evil:8001"}));
+    CHECK(host_allowed(host, "pi.lan", {"https://" + host + "/"}));
+    CHECK(host_allowed(host, "pi.lan", {"*"}));
+  }
+}
+
 TEST_CASE("a page whose name a stranger made to lead here is not of the broker's own origin") {
   for (const std::string host : {"127.0.0.1:8000", "192.0.2.1", "[::1]:8000", "[2001:db8::1]",
                                  "localhost:8000", "LOCALHOST", "broker.localhost:8000", "pi:8000", "Pi"}) {

@@ -300,6 +300,33 @@ TEST_CASE("the newer of two connections with one client id wins, and keeps the s
   CHECK(w.upstream == Texts{"+t", "-t"});
 }
 
+TEST_CASE("by trust on first use a client id stays with its host, unless it is released") {
+  GatewayOptions options;
+  options.trust_first_use = true;
+  options.released = {"old-*"};
+  World w(options);
+  w.connect(1, "c", false);
+  w.subscribe(1, "t");
+  w.from(2, {.type = Type::connect, .duration = 60, .data = "c"});
+  const auto answers = w.take(2);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].type == Type::connack);
+  CHECK(answers[0].return_code == ReturnCode::not_supported);
+  CHECK(w.take(1).empty());
+  w.core.deliver({"t", "1", 0, false}, w.now);
+  CHECK(w.types(1) == Types{Type::publish});
+  // Asleep and away it is still nobody else's.
+  w.from(1, {.type = Type::disconnect, .duration = 60, .has_duration = true});
+  w.take(1);
+  w.core.deliver({"t", "2", 1, false}, w.now);
+  w.from(2, {.type = Type::pingreq, .data = "c"});
+  CHECK(w.types(2) == Types{Type::disconnect});
+  w.connect(1, "c", false);
+  w.connect(3, "old-1", false);
+  w.connect(2, "old-1", false);
+  CHECK(w.types(3) == Types{Type::disconnect});
+}
+
 TEST_CASE("a client behind a forwarder is one of its own") {
   World w;
   const auto forwarded = [&](const std::string& node, const Packet& packet) {

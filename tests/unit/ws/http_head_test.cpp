@@ -59,7 +59,8 @@ TEST_CASE("a malformed head has the status to answer with") {
   CHECK(status_of("GET / HTTP/2.0\r\nHost: a\r\n\r\n") == 505);
   for (const std::string_view field :
        {"no colon", ": no name", "sp ace: x", "name : x", "folded: x\r\n y", "null: a\x01z", "cr: a\rb",
-        "Host: twice", "Content-Length: -1", "Content-Length: 1x", "Content-Length: 1\r\nContent-Length: 2",
+        "Host: twice", "Authorization: Bearer a\r\nauthorization: Bearer b", "Content-Length: -1",
+        "Content-Length: 1x", "Content-Length: 1\r\nContent-Length: 2",
         "Content-Length: ", "Content-Length: 1\r\nTransfer-Encoding: chunked"}) {
     CAPTURE(field);
     CHECK(status_of("GET / HTTP/1.1\r\nHost: a\r\n" + std::string(field) + "\r\n\r\n") == 400);
