@@ -143,7 +143,7 @@ test('every answer says what a browser may do with it, HSTS over TLS alone', asy
   }
   const large = join(folder, 'large')
   writeFileSync(large, 'x'.repeat(600_000))
-  const asked = [[200, '/healthz'], [401, '/metrics'], [401, '/api/v1/nodes'], [404, '/api/v1/nope'], [401, '/api/v1/events'], [200, '/login'], [200, '/'], [303, '/', '-H', 'Accept: text/html'], [405, '/', '-X', 'PUT'],
+  const asked = [[200, '/healthz'], [401, '/metrics'], [401, '/api/v1/nodes'], [404, '/api/v1/nope'], [401, '/api/v1/events'], [200, '/login'], [303, '/'], [200, '/favicon.svg'], [303, '/', '-H', 'Accept: text/html'], [405, '/', '-X', 'PUT'],
     [404, '/nope'], [401, '/login', '-d', 'user=ada&password=x&next=/'], [303, '/login', '-d', 'user=ada&password=correct-horse&next=/'], [403, '/login', '-d', 'user=ada', '-H', 'Origin: https://evil.example'],
     [426, '/ws'], [426, '/gw'], [400, '/%', '-H', 'Content-Length: x'], [431, '/', '-H', `X: ${'x'.repeat(10_000)}`], [413, '/login', '--data-binary', `@${large}`, '-H', 'Expect:']]
   const told = []
