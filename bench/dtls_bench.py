@@ -11,9 +11,10 @@ COAP, COAPS = 5698, 5684
 KEY = "bench key"
 
 
-def plain(tools, nodes, seconds, rate=0):
+def plain(tools, nodes, seconds, rate=0, join=True):
     who = ["--port", COAP, "--nodes", nodes, "--base", "127.200.0.1", "--prefix", "plain"]
-    tools.run("coap_load", *who, "--join-only", "--join-patience", 120, patience=150)
+    if join:
+        tools.run("coap_load", *who, "--join-only", "--join-patience", 120, patience=150)
     return tools.run("coap_load", *who, "--seconds", seconds, "--rate", rate, "--warm", 0, "--window", 64)
 
 
@@ -62,7 +63,7 @@ def beside(tools, nodes, repeats, seconds, keys):
         opening = subprocess.Popen([tools.bench("dtls_load")] + [str(option) for option in dtls(nodes, 0)],
                                    stdout=subprocess.PIPE, text=True)
         try:
-            busy.append(plain(tools, 10, max(1, seconds), 200)["p99_us"])
+            busy.append(plain(tools, 10, max(1, seconds), 200, join=False)["p99_us"])
         finally:
             json.loads(opening.communicate(timeout=300)[0])
         tools.stop()

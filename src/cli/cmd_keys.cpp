@@ -53,10 +53,13 @@ class KeysCommand final : public Command {
         .required();
     add_text(app, "--key-file", file_, "the key file (default $XDG_CONFIG_HOME/aiot/keys)", "FILE")
         .environment("AIOT_KEY_FILE");
-    add_text(app, "--gateway", gateway_, "token: the gateway that it is bound to", "NAME");
+    gateway_option_ = add_text(app, "--gateway", gateway_, "token: the gateway that it is bound to", "NAME");
   }
 
   int run(Context& context) override {
+    // A script's unset variable must not get the token of all pyaiot gateways.
+    if (gateway_option_.given() && gateway_.empty())
+      return context.fail(make_error(Errc::usage, "--gateway: a name has at least one letter"));
     if (!gateway_.empty() && action_ != "token") {
       return context.fail(
           make_error(Errc::usage, fmt::format("--gateway does not go with keys {}", action_)));
@@ -123,6 +126,7 @@ class KeysCommand final : public Command {
   }
 
   std::string action_, file_, gateway_;
+  OptionHandle gateway_option_;
 };
 
 }  // namespace

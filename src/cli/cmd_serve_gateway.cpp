@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/context.h"
@@ -160,7 +161,11 @@ class ServeGatewayCommand final : public Command {
                 kMetricsPort, true);
     daemon_.add_common(app);
     add_flag(app, "--standalone", standalone_, "run the broker and its dashboard in this process too");
+    const auto own = option_names(app).size();
     daemon_.add_broker(app);
+    broker_options_ = option_names(app);
+    broker_options_.erase(broker_options_.begin(),
+                          broker_options_.begin() + static_cast<std::ptrdiff_t>(own));
   }
 
   int run(Context& context) override {
@@ -190,6 +195,11 @@ class ServeGatewayCommand final : public Command {
     if (standalone_ && context.settings().has_flag("--broker")) {
       return make_error(Errc::usage,
                         "--standalone runs a broker of its own; leave out either it or --broker");
+    }
+    for (const std::string& option : broker_options_) {
+      // --insecure is for --metrics, too.
+      if (!standalone_ && option != "--insecure" && context.settings().has_flag(option))
+        return make_error(Errc::usage, fmt::format("{} is the broker's and needs --standalone", option));
     }
     if (auto filled = listeners_.fill(options_); !filled) return filled;
     options_.node_rate = rate_of(node_rate_);
@@ -267,6 +277,7 @@ class ServeGatewayCommand final : public Command {
   std::string sync_;
   std::size_t node_rate_ = 100;
   bool standalone_ = false;
+  std::vector<std::string> broker_options_;  ///< those of --standalone alone
   DaemonOptions daemon_;
   Completion<> stopped_;
   std::unique_ptr<broker::Broker> broker_;

@@ -91,7 +91,8 @@ class TokensCommand final : public Command {
     add_texts(app, "--node", token_.scope.nodes, "create: only for nodes whose uid matches", "PATTERN");
     add_texts(app, "--resource", token_.scope.resources, "create: only for resources whose name matches",
               "PATTERN");
-    add_text(app, "--gateway", token_.gateway, "create, revoke: the gateway that it is bound to", "NAME");
+    gateway_option_ =
+        add_text(app, "--gateway", token_.gateway, "create, revoke: the gateway that it is bound to", "NAME");
     add_text(app, "--out", out_, "create: write it to this new file, readable by its owner alone", "FILE");
     file_.add(app);
     file_.add_state_dir(app);
@@ -118,6 +119,9 @@ class TokensCommand final : public Command {
           "--name, --role, --expires, --node, --resource and --out do not go with tokens {}", action_));
     }
     if (action_ != "revoke" && !id_.empty()) return usage(fmt::format("tokens {} takes no id", action_));
+    // A script's unset variable must not get a client's token.
+    if (gateway_option_.given() && token_.gateway.empty())
+      return usage("--gateway: a name has at least one letter");
     if (action_ == "list" && !token_.gateway.empty()) return usage("--gateway does not go with tokens list");
     if (action_ == "revoke" && id_.empty() == token_.gateway.empty()) {
       return usage("tokens revoke needs the id of a token, or --gateway");
@@ -229,6 +233,7 @@ class TokensCommand final : public Command {
   }
 
   std::string action_, id_, role_, out_;
+  OptionHandle gateway_option_;
   std::optional<Duration> expires_;
   access::Token token_;
   UsersFileOptions file_;

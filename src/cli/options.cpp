@@ -97,6 +97,12 @@ OptionHandle add_counter(CLI::App& app, const std::string& names, int& value, co
   return app.add_flag(names, value, help);
 }
 
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const CLI::Option* option : app.get_options()) out.push_back(option->get_name());
+  return out;
+}
+
 OptionHandle add_text(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
                       const std::string& placeholder) {
   return bind_option(app, names, help, placeholder,

@@ -50,6 +50,8 @@ inline constexpr const char* kArgumentPrefix = "--argument-";
 
 /// Takes CLI11's own help flag away.
 void remove_help_flag(CLI::App& app);
+/// Of all options so far, in order: "--name".
+[[nodiscard]] std::vector<std::string> option_names(const CLI::App& app);
 
 OptionHandle add_text(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
                       const std::string& placeholder);

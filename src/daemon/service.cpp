@@ -102,23 +102,29 @@ void print_ready(const std::string& command,
 int Service::run(const std::string& command,
                  const std::vector<std::pair<std::string, std::string>>& listeners) {
   const Notifier notifier;
-  bool stopping = false;
-  bool drained = false;
+  // Shared: what was asked to stop may say so, or go, when this has long returned.
+  struct Ending {
+    bool begun = false, drained = false, returned = false;
+  };
+  const auto ending = std::make_shared<Ending>();
 
+  bool at_once = false;
   const auto end = loop.make_timer([this] { loop.stop(); });
   const auto on_stop = [&] {
-    if (stopping) {
+    if (ending->begun) {
       log::warn("stopped at once");
+      at_once = true;
       loop.stop();
       return;
     }
-    stopping = true;
+    ending->begun = true;
     notifier.send("STOPPING=1");
     end->start(kEndTime);
-    stop(kDrainTime, [&](Result<> result) {
+    stop(kDrainTime, [ending, &on = loop](Result<> result) {
+      if (ending->returned) return;
       if (!result) log::warn("the end was not clean: {}", result.error().message);
-      drained = true;
-      loop.stop();
+      ending->drained = true;
+      on.stop();
     });
   };
   const auto terminate = loop.watch_signal(SIGTERM, on_stop);
@@ -142,9 +148,10 @@ int Service::run(const std::string& command,
   print_ready(command, listeners);
   notifier.send("READY=1");
   loop.run();
-  if (!drained && stopping)
+  ending->returned = true;
+  if (!ending->drained && ending->begun && !at_once)
     log::warn("not everything could be finished within {}", format_duration(kEndTime));
-  return drained ? 0 : 1;
+  return ending->drained ? 0 : 1;
 }
 
 }  // namespace aiot

@@ -67,7 +67,7 @@ class Observer {
 /// A peer with its session: one request at a time (NSTART = 1, RFC 7252 section 4.7), the others in order.
 class Destination final : public SessionUser {
  public:
-  Destination(ClientCore& core, Endpoint endpoint) : core_(core), endpoint_(endpoint) {}
+  Destination(ClientCore& core, Endpoint endpoint) : core_(core), endpoint_(std::move(endpoint)) {}
   Destination(const Destination&) = delete;
   Destination& operator=(const Destination&) = delete;
   ~Destination() override;

@@ -38,8 +38,8 @@ class FunctionReply final : public HttpResponder::Impl {
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, HttpServerOptions options,
                                                        RequestHandler on_request, UpgradeHandler on_upgrade,
                                                        RefusalHandler on_refusal) {
-  auto core = std::make_shared<ServerCore>(loop, options, std::move(on_request), std::move(on_upgrade),
-                                           std::move(on_refusal));
+  auto core = std::make_shared<ServerCore>(loop, std::move(options), std::move(on_request),
+                                           std::move(on_upgrade), std::move(on_refusal));
   if (auto done = core->listen(); !done) {
     core->stop();
     return std::move(done).error();

@@ -48,7 +48,7 @@ void raise_descriptor_limit(std::size_t connections) {
 ServerCore::ServerCore(EventLoop& loop, HttpServerOptions options, HttpServer::RequestHandler on_request,
                        HttpServer::UpgradeHandler on_upgrade, HttpServer::RefusalHandler on_refusal)
     : loop_(loop),
-      options_(options),
+      options_(std::move(options)),
       on_request_(std::move(on_request)),
       on_upgrade_(std::move(on_upgrade)),
       on_refusal_(std::move(on_refusal)),

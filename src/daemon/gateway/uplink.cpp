@@ -196,8 +196,11 @@ void Uplink::closed(const Error& why) {
   const bool refused = why.code == Errc::unauthorized;
   if (worth_logging(in_a_row_)) {
     if (refused) {
-      log::error("the broker at {}:{} refuses this gateway's token: {}; is its key file the broker's?",
-                 options_.broker.host, options_.broker.port, why.message);
+      // Over TLS that fails no token was sent.
+      const bool answered = why.native == 401 || why.native == 403;
+      log::error("{} the broker at {}:{}: {}",
+                 answered ? "this gateway's token is refused by" : "does not trust", options_.broker.host,
+                 options_.broker.port, why.message);
     } else {
       log::warn("{} the broker at {}:{}: {}; trying again", was_connected ? "lost" : "cannot reach",
                 options_.broker.host, options_.broker.port, why.message);

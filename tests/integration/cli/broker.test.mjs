@@ -255,3 +255,17 @@ test('SIGTERM ends both daemons with 0', async () => {
   assert.equal((await gateway.end()).code, 0)
   assert.equal((await broker.end()).code, 0)
 })
+
+test('a second signal ends a daemon at once, and cleanly', async () => {
+  const directory = scratch()
+  for (let tries = 0; tries < 3; tries++) {
+    const both = await daemon(['serve-gateway', '--standalone', '--listen', '127.0.0.1:0', '--coap', '127.0.0.1:0', '--ws', 'off', '--state-dir', join(directory, `${tries}`),
+      '--key-file', keys], { env: { ...environment, ASAN_OPTIONS: 'detect_stack_use_after_return=1' } })
+    both.child.kill('SIGINT')
+    both.child.kill('SIGTERM')
+    const { code, signal, stderr } = await both.exited
+    assert.equal(signal, null, stderr)
+    assert.ok([0, 1].includes(code), stderr)
+    assert.doesNotMatch(stderr, /AddressSanitizer|runtime error|could be finished/)
+  }
+})

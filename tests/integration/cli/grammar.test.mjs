@@ -206,3 +206,8 @@ test('keys are made once, shown, and make tokens', async () => {
   assert.deepEqual(Object.keys(shown), ['key_file', 'secret', 'private'])
   assert.equal((await aiot(['keys', 'show', '--key-file', '/nonexistent/keys'])).code, 1)
 })
+
+test('what is the broker’s alone is no option of a gateway without one', async () => {
+  for (const [option, value] of [['--tls-cert', 'cert.pem'], ['--users-file', 'users'], ['--listen', '127.0.0.1:0'], ['--title', 'x'], ['--max-connections', '100']])
+    await refused(['serve-gateway', '--broker', 'off', '--coap', '127.0.0.1:0', option, value], new RegExp(`${option} is the broker's and needs --standalone`))
+})
