@@ -72,6 +72,12 @@ class Peer {
     // Resets when it closes: thousands of connections a second leave nothing behind.
     const linger reset{1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    // From many addresses: those of one run out of ports, which the broker's end holds for a minute.
+    static std::uint32_t made = 0;
+    sockaddr_in from{};
+    from.sin_family = AF_INET;
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (++made % 50'000));
+    FUZZ_CHECK(::bind(fd_, reinterpret_cast<const sockaddr*>(&from), sizeof from) == 0);
     sockaddr_storage address{};
     const auto length = broker.to(address);
     FUZZ_CHECK(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), length) == 0);
