@@ -119,9 +119,6 @@ class TokensCommand final : public Command {
           "--name, --role, --expires, --node, --resource and --out do not go with tokens {}", action_));
     }
     if (action_ != "revoke" && !id_.empty()) return usage(fmt::format("tokens {} takes no id", action_));
-    // A script's unset variable must not get a client's token.
-    if (gateway_option_.given() && token_.gateway.empty())
-      return usage("--gateway: a name has at least one letter");
     if (action_ == "list" && !token_.gateway.empty()) return usage("--gateway does not go with tokens list");
     if (action_ == "revoke" && id_.empty() == token_.gateway.empty()) {
       return usage("tokens revoke needs the id of a token, or --gateway");
@@ -131,7 +128,9 @@ class TokensCommand final : public Command {
           "--gateway does not go with --role, --node and --resource: a gateway's token is for /gw alone");
     }
     const std::string& gateway = token_.gateway;
-    if (gateway.size() > access::kMaxGatewayName || text::escape_controls(gateway) != gateway) {
+    // A script's unset variable must not get a client's token.
+    const bool unnamed = gateway_option_.given() && gateway.empty();
+    if (unnamed || gateway.size() > access::kMaxGatewayName || text::escape_controls(gateway) != gateway) {
       return usage(fmt::format("--gateway: a name has 1 to {} bytes of text", access::kMaxGatewayName));
     }
     for (const auto* patterns : {&scope.nodes, &scope.resources}) {

@@ -1,12 +1,8 @@
 #include "core/tls/psk_keys.h"
 
-#include <fmt/format.h>
-
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
+#include "core/base/entries.h"
 #include "core/base/secret_file.h"
 #include "core/base/text.h"
 
@@ -54,39 +50,21 @@ Result<std::pair<std::string, std::string>> parse_line(std::string_view line) {
 
 Result<PskKeys> parse_psk_keys(std::string_view text, const std::string& file) {
   PskKeys keys;
-  std::size_t number = 0;
-  for (const auto raw : text::split(text, '\n')) {
-    ++number;
-    const auto line = text::trim(raw);
-    if (line.empty() || line.front() == '#') continue;
+  auto read = each_entry(text, file, [&](std::string_view line) -> Result<void> {
     auto entry = parse_line(line);
-    const auto at = [&](std::string_view what) {
-      return make_error(Errc::usage, fmt::format("{}:{}: {}", text::escape_controls(file), number, what));
-    };
-    if (!entry) return at(entry.error().message);
-    if (!keys.emplace(std::move(*entry)).second) return at("this identity has a key already");
-  }
+    if (!entry) return entry.error();
+    if (!keys.emplace(std::move(*entry)).second)
+      return make_error(Errc::usage, "this identity has a key already");
+    return {};
+  });
+  if (!read) return std::move(read).error();
   return keys;
 }
 
 Result<PskKeys> read_psk_keys(const std::string& file) {
-  if (auto safe = check_secret_file(file); !safe) return std::move(safe).error();
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  std::string text;
-  for (char part[16384]; in && text.size() <= kMaxFile;) {
-    in.read(part, sizeof part);
-    text.append(part, static_cast<std::size_t>(in.gcount()));
-  }
-  if (!in.is_open() || in.bad()) {
-    auto error = errno_error(fmt::format("cannot read {}", text::escape_controls(file)), errno);
-    error.code = Errc::internal;
-    return error;
-  }
-  if (text.size() > kMaxFile)
-    return make_error(Errc::usage,
-                      fmt::format("{} is longer than {} bytes", text::escape_controls(file), kMaxFile));
-  return parse_psk_keys(text, file);
+  auto text = read_secret_file(file, "file of nodes' keys", kMaxFile);
+  if (!text) return std::move(text).error();
+  return parse_psk_keys(*text, file);
 }
 
 }  // namespace aiot::tls

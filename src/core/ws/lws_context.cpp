@@ -62,12 +62,6 @@ std::map<EventLoop*, std::weak_ptr<LwsContext>>& contexts() {
   return map;
 }
 
-/// libwebsockets carries it around as a pointer; nobody follows it.
-void* as_ticket(std::uintptr_t number) {
-  return reinterpret_cast<void*>(number);  // NOLINT(performance-no-int-to-ptr)
-}
-std::uintptr_t as_number(const void* ticket) { return reinterpret_cast<std::uintptr_t>(ticket); }
-
 /// Opens something as `descriptor`, if that is free.
 void hold_place(int descriptor) {
   const int held = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -121,6 +115,12 @@ class Burial {
   EventLoop& loop_;
   int turns_;
 };
+
+/// libwebsockets carries it around as a pointer; nobody follows it.
+void* as_ticket(std::uintptr_t number) {
+  return reinterpret_cast<void*>(number);  // NOLINT(performance-no-int-to-ptr)
+}
+std::uintptr_t as_number(const void* ticket) { return reinterpret_cast<std::uintptr_t>(ticket); }
 
 }  // namespace
 

@@ -8,14 +8,13 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/ws/bearer.h"
 #include "daemon/access/token.h"
 #include "daemon/broker/keys.h"
 #include "daemon/wire/gateway_v1.h"
 
 namespace aiot::broker {
 namespace {
-
-constexpr std::string_view kBearer = "bearer ";
 
 /// A text that changes whenever the file does.
 std::string mark_of(const std::string& path) {
@@ -38,13 +37,25 @@ std::string_view cookie_of(const ws::Headers& headers, std::string_view name) {
   return {};
 }
 
-std::string_view bearer_of(const ws::Headers& headers) {
-  for (const auto& [field, value] : headers) {
-    if (field != "authorization") continue;
-    if (text::lower(std::string_view(value).substr(0, kBearer.size())) != kBearer) return {};
-    return text::trim(std::string_view(value).substr(kBearer.size()));
+/// Whom `known`, null for a token that nobody has, lets in.
+Result<Principal> principal_of(const access::Token* known, WallTime now) {
+  if (known == nullptr) {
+    return make_error(Errc::unauthorized,
+                      "this broker does not know the token: it was revoked, or is another's");
   }
-  return {};
+  const access::Token& token = *known;
+  if (token.expires && *token.expires <= now) {
+    return make_error(Errc::unauthorized, fmt::format("the token expired at {}", format_utc(*token.expires)));
+  }
+  Principal out;
+  out.kind = token.gateway.empty() ? Principal::Kind::token : Principal::Kind::gateway;
+  out.role = token.role;
+  out.name = !token.gateway.empty() ? token.gateway : !token.name.empty() ? token.name : token.id;
+  out.id = "token " + token.id;
+  out.proof = token.hash;
+  out.scope = token.scope;
+  out.expires = token.expires;
+  return out;
 }
 
 }  // namespace
@@ -90,8 +101,10 @@ void Access::take(access::Contents contents) {
 }
 
 void Access::look_again() {
-  if (options_.file.empty() || mark_of(options_.file) == file_mark_) return;
-  file_mark_ = mark_of(options_.file);
+  if (options_.file.empty()) return;
+  const auto mark = mark_of(options_.file);
+  if (mark == file_mark_) return;
+  file_mark_ = mark;
   if (auto contents = access::read_access_file(options_.file); contents) {
     take(std::move(*contents));
     read_since_ = true;
@@ -139,27 +152,6 @@ const access::Token* Access::find_token(std::string_view secret) {
   return found == tokens_.end() ? nullptr : &contents_.tokens[found->second];
 }
 
-Result<Principal> Access::by_token(std::string_view secret, WallTime now) {
-  const access::Token* known = find_token(secret);
-  if (known == nullptr) {
-    return make_error(Errc::unauthorized,
-                      "this broker does not know the token: it was revoked, or is another's");
-  }
-  const access::Token& token = *known;
-  if (token.expires && *token.expires <= now) {
-    return make_error(Errc::unauthorized, fmt::format("the token expired at {}", format_utc(*token.expires)));
-  }
-  Principal out;
-  out.kind = token.gateway.empty() ? Principal::Kind::token : Principal::Kind::gateway;
-  out.role = token.role;
-  out.name = !token.gateway.empty() ? token.gateway : !token.name.empty() ? token.name : token.id;
-  out.id = "token " + token.id;
-  out.proof = token.hash;
-  out.scope = token.scope;
-  out.expires = token.expires;
-  return out;
-}
-
 void Access::warn_of_proxy(const ws::Headers& headers) {
   const bool forwarded = std::any_of(headers.begin(), headers.end(), [](const auto& header) {
     return header.first == "x-forwarded-for" || header.first == "forwarded";
@@ -177,7 +169,8 @@ Result<Principal> Access::identify(const ws::Headers& headers, bool secure, Time
     warn_of_proxy(headers);
     return out;
   }
-  if (const auto secret = bearer_of(headers); !secret.empty()) return by_token(secret, now);
+  if (const auto secret = ws::bearer_of(headers); !secret.empty())
+    return principal_of(find_token(secret), now);
   const auto cookie = cookie_of(headers, login_cookie(secure));
   if (cookie.empty()) return out;
   const std::string id = logins_.use(cookie, mono);
@@ -196,9 +189,9 @@ Result<GatewayAdmission> Access::admit(const ws::UpgradeRequest& request, WallTi
   auto admission = admit_gateway(request, {keys_, options_.shared_token, &contents_, now});
   if (admission || !offers(request, wire::kGatewayV1)) return admission;
   // Not made with the keys: perhaps one of the users file.
-  const auto secret = bearer_of(request.headers);
-  if (find_token(secret) == nullptr) return admission;
-  auto token = by_token(secret, now);
+  const access::Token* known = find_token(ws::bearer_of(request.headers));
+  if (known == nullptr) return admission;
+  auto token = principal_of(known, now);
   if (!token) return token.error();
   if (token->kind != Principal::Kind::gateway) {
     return make_error(Errc::unauthorized,

@@ -65,7 +65,6 @@ class Access {
   /// Null when nobody has this token.
   const access::Token* find_token(std::string_view secret);
   void warn_of_proxy(const ws::Headers& headers);
-  [[nodiscard]] Result<Principal> by_token(std::string_view secret, WallTime now);
   [[nodiscard]] bool is_current(std::string_view proof) const;
   [[nodiscard]] bool is_previous(std::string_view proof) const;
   [[nodiscard]] bool gateway_holds(const Principal& principal, WallTime now) const;

@@ -156,16 +156,15 @@ std::optional<std::size_t> parse_limit(std::string_view text, std::size_t otherw
   return limit;
 }
 
-/// For the record: who did it.
-void note(const RestServices& services, std::string_view type, const RestCall& call, const Node* node,
-          std::string_view what) {
+/// For the record: who did `what`, which is the event's type.
+void note(const RestServices& services, std::string_view what, const RestCall& call, const Node* node) {
   std::string data;
   wire::JsonWriter json(data);
   json.open_object();
   json.string("by", call.principal.label());
   json.close_object();
   const std::string gateway = node != nullptr ? node->owner->name : std::string();
-  services.records.event({type,
+  services.records.event({what,
                           gateway,
                           call.path[0],
                           fmt::format("node {} was {} by {}", call.path[0], what, call.principal.label()),
@@ -191,7 +190,7 @@ void label_node(const RestServices& services, RestCall call) {
   if (!services.routing.label(call.path[0], *labels)) {
     return call.reply(problem(404, Errc::rejected, fmt::format("no node is named {}", call.path[0])));
   }
-  note(services, "labelled", call, node, "labelled");
+  note(services, "labelled", call, node);
   show_node(services, std::move(call));
 }
 
@@ -254,7 +253,7 @@ void forget_node(const RestServices& services, RestCall call) {
   if (!services.routing.forget(call.path[0])) {
     return call.reply(problem(404, Errc::rejected, fmt::format("no node is named {}", call.path[0])));
   }
-  note(services, "forgotten", call, nullptr, "forgotten");
+  note(services, "forgotten", call, nullptr);
   ws::HttpResponse response;
   response.status = 204;
   call.reply(std::move(response));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/base/entries.h"
 #include "core/base/secret_file.h"
 #include "core/base/text.h"
 #include "daemon/gateway/identity.h"
@@ -29,14 +30,8 @@ bool is_token(std::string_view text) {
 
 Result<NodeTokens> NodeTokens::parse(std::string_view text, const std::string& file) {
   NodeTokens out;
-  std::size_t number = 0;
-  for (const auto raw : text::split(text, '\n')) {
-    ++number;
-    const auto line = text::trim(raw);
-    if (line.empty() || line.front() == '#') continue;
-    const auto bad = [&](std::string_view what) {
-      return make_error(Errc::usage, fmt::format("{}:{}: {}", text::escape_controls(file), number, what));
-    };
+  auto read = each_entry(text, file, [&](std::string_view line) -> Result<void> {
+    const auto bad = [](std::string what) { return make_error(Errc::usage, std::move(what)); };
     const auto colon = line.rfind(':');
     if (colon == std::string_view::npos) return bad("it is not ID:TOKEN");
     const auto id = line.substr(0, colon);
@@ -47,7 +42,9 @@ Result<NodeTokens> NodeTokens::parse(std::string_view text, const std::string& f
                              kMaxNodeToken));
     }
     if (!out.owners_.emplace(token, id).second) return bad("this token stands in the file already");
-  }
+    return {};
+  });
+  if (!read) return std::move(read).error();
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "core/base/random.h"
 #include "core/base/text.h"
 #include "core/base/uri.h"
+#include "core/ws/bearer.h"
 #include "daemon/gateway/identity.h"
 #include "daemon/gateway/node_message.h"
 #include "daemon/gateway/policy.h"
@@ -36,14 +37,6 @@ std::string query_value(std::string_view query, std::string_view name) {
     return decoded ? *decoded : std::string(item);
   }
   return {};
-}
-
-/// The token of Authorization: Bearer TOKEN (RFC 6750 section 2.1); empty without.
-std::string bearer_of(const ws::UpgradeRequest& request) {
-  constexpr std::string_view kBearer = "bearer ";
-  const auto field = request.header("authorization");
-  if (text::lower(field.substr(0, kBearer.size())) != kBearer) return {};
-  return std::string(text::trim(field.substr(kBearer.size())));
 }
 
 }  // namespace
@@ -140,7 +133,7 @@ ws::UpgradeDecision WebSocketSource::admit(const ws::UpgradeRequest& request) {
   }
   std::string token;
   if (tokens_) {
-    token = bearer_of(request);
+    token = ws::bearer_of(request.headers);
     const std::string* owner = tokens_->owner(token);
     if (owner == nullptr) {
       return deny(request, Drop::not_allowed, 401,
